@@ -1,0 +1,119 @@
+"""Bag of words: uni- to trigrams, multi-hot, counted, TF-IDF or naive-Bayes weighted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqzoo.layers.ngrams import NGramTable, unique_per_row
+from seqzoo.specs import Encoded, TextSpec
+
+__all__ = ["BagOfWords"]
+
+WEIGHTINGS = ("multi-hot", "count", "tf-idf", "naive-bayes")
+
+
+class BagOfWords(nn.Module):
+    """Sum of one vector per n-gram in the text; no order beyond the n-gram, and no state.
+
+    With `activation="none"` network and head together are a linear classifier of the bag: `hidden_size=1` for two
+    classes, at least the number of classes for more. With `activation="relu"` they are a perceptron with one hidden
+    layer. `fit_statistics` chooses the n-grams and fits their weights, on training texts, once, before training.
+
+    - `multi-hot`: 1 for each n-gram present; `count`: how often it stands.
+    - `tf-idf`: count times log(N / n_i), N texts of which n_i hold the n-gram.
+    - `naive-bayes`: presence times the log-count ratio of the classes (Wang and Manning, 2012, equation 2); one column
+      for two classes, else one column per class against the rest, for which `hidden_size` must be the number of classes.
+    """
+
+    def __init__(
+        self,
+        spec: TextSpec,
+        *,
+        ngrams: int = 1,
+        max_features: int = 20_000,
+        min_documents: int = 2,
+        weighting: str = "multi-hot",
+        smoothing: float = 1.0,
+        hidden_size: int = 1,
+        activation: str = "none",
+        feature_dropout: float = 0.0,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if weighting not in WEIGHTINGS:
+            raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}")
+        if activation not in ("none", "relu"):
+            raise ValueError(f"activation must be none or relu, got {activation!r}")
+        if not 0.0 <= feature_dropout < 1.0:
+            raise ValueError(f"feature_dropout must be at least 0 and below 1, got {feature_dropout}")
+        self.weighting, self.smoothing, self.min_documents = weighting, smoothing, min_documents
+        self.activation, self.feature_dropout, self.output_size = activation, feature_dropout, hidden_size
+        self.table = NGramTable(
+            spec.vocab_size, ngrams, max_features, pad_index=spec.pad_index, unknown_index=spec.unknown_index
+        )
+        columns = hidden_size if weighting == "naive-bayes" else 1
+        self.register_buffer("scale", torch.zeros(max_features + 1, columns))
+        self.weight = nn.Parameter(torch.empty(max_features + 1, hidden_size))
+        if weighting == "naive-bayes":
+            nn.init.constant_(self.weight, 0.1)  # every n-gram counts by its ratio alone: training starts at naive Bayes
+        else:
+            nn.init.normal_(self.weight, std=0.01)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, inputs: Tensor, lengths: Tensor, state: None = None) -> Encoded:
+        """(B, T) token ids, (B,) -> summary (B, hidden_size); no steps."""
+        with torch.no_grad():
+            features = self.table(inputs)  # (B, T * ngrams)
+            if self.weighting in ("multi-hot", "naive-bayes"):
+                features = unique_per_row(features)
+            if self.training and self.feature_dropout:
+                features = features.masked_fill(torch.rand(features.shape, device=features.device) < self.feature_dropout, 0)
+        keep = 1.0 - self.feature_dropout if self.training else 1.0
+        summary = nn.functional.embedding_bag(features, self.weight * self.scale, mode="sum", padding_idx=0) / keep
+        if self.activation == "relu":
+            summary = summary.relu()
+        return Encoded(None, self.dropout(summary))
+
+    def fit_statistics(self, documents: Sequence[np.ndarray], targets: np.ndarray, n_classes: int) -> None:
+        """Choose the `max_features` n-grams found in most texts (at least `min_documents`) and fit their weights.
+
+        documents: token ids of each training text; targets: (N,) class of each. Raises ValueError where no n-gram is
+        frequent enough or `hidden_size` does not suit naive Bayes.
+        """
+        keys, feature, owners = self.table.count(documents)
+        frequency = np.bincount(feature, minlength=len(keys))  # texts that hold each n-gram
+        enough = np.flatnonzero(frequency >= self.min_documents)
+        if not len(enough):
+            raise ValueError(f"no n-gram stands in {self.min_documents} training texts; lower min_documents")
+        order = np.argsort(-frequency[enough], kind="stable")[: self.table.size]
+        kept = np.sort(enough[order])
+        self.table.fill(keys[kept])
+        scale = torch.zeros_like(self.scale)
+        scale[1 : len(kept) + 1] = torch.from_numpy(
+            self._weights(feature, owners, kept, frequency, np.asarray(targets), n_classes, len(documents))
+        ).to(scale)
+        self.scale.copy_(scale)
+
+    def _weights(self, feature, owners, kept, frequency, targets, n_classes, n_documents) -> np.ndarray:
+        """(K, columns): what presence or count of each kept n-gram is multiplied by."""
+        if self.weighting in ("multi-hot", "count"):
+            return np.ones((len(kept), 1))
+        if self.weighting == "tf-idf":
+            return np.log(n_documents / frequency[kept])[:, None]
+        columns = self.scale.shape[1]
+        if columns != (1 if n_classes == 2 else n_classes):
+            needed = 1 if n_classes == 2 else n_classes
+            raise ValueError(f"naive-bayes with {n_classes} classes needs hidden_size={needed}, got {columns}")
+        ratios = []
+        for label in range(1, 2) if n_classes == 2 else range(n_classes):
+            inside = np.bincount(feature, weights=targets[owners] == label, minlength=len(frequency))[kept]
+            outside = frequency[kept] - inside
+            p, q = inside + self.smoothing, outside + self.smoothing
+            ratios.append(np.log(p / p.sum()) - np.log(q / q.sum()))  # r of equation 2
+        return np.stack(ratios, 1)
+
+    @property
+    def is_fitted(self) -> bool:
+        return bool(self.scale.any())

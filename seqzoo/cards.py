@@ -1,0 +1,128 @@
+"""The checkpoint index and the model cards, written from measured numbers."""
+
+import json
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from seqzoo import catalog
+
+__all__ = ["index", "list_checkpoints", "metrics", "render"]
+
+CHECKED = ("repo_id", "revision", "label", "files")
+
+
+def index() -> dict[str, dict[str, Any]]:
+    """Name -> repo_id, revision (null until published), label, files with sha256 and bytes, of every checkpoint."""
+    path = catalog.resource("checkpoints") / "index.json"
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}); reinstall seqzoo") from None
+    for name, entry in entries.items():
+        if not isinstance(entry, dict) or set(entry) != set(CHECKED):
+            raise ValueError(f"{path}: {name} must give {', '.join(CHECKED)}; reinstall seqzoo")
+    return entries
+
+
+def list_checkpoints(pattern: str = "*") -> list[str]:
+    """Names of published checkpoints that match a shell pattern such as `imdb-*`."""
+    return [name for name in sorted(index()) if fnmatchcase(name, pattern)]
+
+
+def metrics(folder: Path) -> dict[str, Any]:
+    """A checkpoint's measured numbers; empty where none were measured."""
+    try:
+        return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+    """README.md of a checkpoint, in the Hub's form: metadata, what it is, how good, how fast, what it cannot do."""
+    import yaml
+
+    test, data, training, speed = (numbers[key] for key in ("test", "data", "training", "speed"))
+    result = {
+        "task": {"type": config["task"]},
+        "dataset": {
+            "type": data["type"],
+            "name": data["corpus"],
+            "config": data["config"],
+            "split": test["split"],
+            "args": {"sha256": data["fingerprints"][test["split"]]},
+        },
+        "metrics": [
+            {"type": kind, "value": test[kind], "args": {"n": test["n"], **arguments}}
+            for kind, arguments in (("accuracy", {}), ("macro_f1", {"average": "macro"}), ("log_loss", {}))
+        ],
+    }
+    metadata = {
+        "library_name": "seqzoo",
+        "pipeline_tag": config["task"],
+        "license": "apache-2.0",
+        "language": data["language"],
+        "datasets": [data["type"]],
+        "metrics": ["accuracy", "f1"],
+        "tags": ["seqzoo", config["architecture"]],
+        "model-index": [{"name": name, "results": [result]}],
+    }
+    seeds = ", ".join(f"{seed} ({percent(value)})" for seed, value in training["seeds_tried"].items())
+    rows = [
+        (
+            "test accuracy",
+            f"**{percent(test['accuracy'])}** of {test['n']:,} ({data['corpus']}, official {test['split']})",
+        ),
+        ("test macro F1, log loss", f"{test['macro_f1']:.4f}, {test['log_loss']:.4f} nats per text"),
+        *((f"baseline: {kind}", percent(value)) for kind, value in numbers["baselines"].items()),
+        ("seeds tried", f"{seeds}: validation accuracy of each; published: seed {training['seed']}"),
+        ("training", f"{training['epochs']} epochs, {training['seconds'] / 60:.1f} minutes on {training['machine']}"),
+        ("size, parameters", f"{numbers['bytes'] / 1e6:.1f} MB, {numbers['parameters']:,}"),
+        (
+            "one text on the CPU",
+            f"p50 {speed['p50_ms']:.1f} ms, p95 {speed['p95_ms']:.1f} ms "
+            f"({speed['n']} test texts one by one, {speed['machine']})",
+        ),
+        ("peak memory of a predicting process", f"{speed['peak_memory_mb']:,.0f} MB"),
+        *((f"sha256 of {split}", f"`{value}`") for split, value in data["fingerprints"].items()),
+    ]
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows)
+    example = json.dumps(numbers["example"]["text"], ensure_ascii=False)
+    limits = "\n".join(f"- {limit}" for limit in numbers["limits"])
+    return f"""---
+{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)}---
+
+# {name}
+
+{numbers["label"]}
+
+```python
+import seqzoo
+
+model = seqzoo.load("{name}")
+model.predict({example})   # {numbers["example"]["label"]}, {numbers["example"]["score"]:.3f}
+```
+
+| | |
+|---|---|
+{table}
+
+Labels: {", ".join(f"`{label}`" for label in config["labels"])}. Architecture: `{config["architecture"]}`.
+Trained by `seqzoo fit --config {name}` (the recipe as run is `recipe.yaml`). Settings were chosen on validation texts held
+out of train; the test split was read once, for this card. How every number was measured is in `metrics.json`.
+
+## Limits
+
+{limits}
+
+## Source
+
+{data["citation"]}
+"""

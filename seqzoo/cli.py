@@ -1,0 +1,371 @@
+"""The `seqzoo` command. Heavy libraries are imported by the verb that needs them."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import seqzoo
+from seqzoo import cards, catalog
+
+__all__ = ["main"]
+
+LIGHTNING = ("fit", "validate", "test")
+KINDS = ("checkpoints", "architectures", "corpora", "recipes")
+MAX_FIELD = 1 << 30  # characters of one CSV field
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 where it did what was asked, 2 where the input was wrong, 130 where interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments and arguments[0] in LIGHTNING:
+        return _guard(arguments[0], lambda: _lightning(arguments))
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING if options.quiet else logging.INFO, format="%(message)s")
+    return _guard(options.verb, lambda: options.run(options))
+
+
+def _guard(verb: str, run: Any) -> int:
+    try:
+        run()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, LookupError, OSError) as error:
+        if isinstance(error, (IndexError, KeyError)):
+            raise  # ours are neither: a defect, shown whole
+        print(f"seqzoo {verb}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _lightning(arguments: list[str]) -> None:
+    quiet = "--quiet" in arguments
+    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s")
+    arguments = [argument for argument in arguments if argument != "--quiet"]
+    if quiet and not {"-h", "--help"} & set(arguments):
+        arguments.append("--trainer.enable_progress_bar=false")
+    from seqzoo import fitting
+
+    fitting.run(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="seqzoo", description=seqzoo.__doc__)
+    parser.add_argument("--version", action="version", version=f"seqzoo {seqzoo.__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def add(verb: str, run: Any, description: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(verb, help=description, description=description)
+        sub.add_argument("--quiet", action="store_true", help="no progress bar, no messages but errors")
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = add("list", _list, "names of what the zoo holds, with a line on each")
+    sub.add_argument("kind", nargs="?", choices=KINDS, help="one kind only")
+    sub.add_argument("pattern", nargs="?", default="*", help="shell pattern, such as 'imdb-*'")
+    sub.add_argument("--json", action="store_true", help="for programs")
+
+    sub = add("info", _info, "what a checkpoint, architecture, corpus or recipe is, and its numbers")
+    sub.add_argument("name")
+    sub.add_argument("--json", action="store_true", help="for programs")
+
+    sub = add("predict", _predict, "predict texts with a checkpoint")
+    sub.add_argument("name", help="checkpoint name, folder, or hf-hub:owner/name@revision")
+    sub.add_argument("text", nargs="*")
+    sub.add_argument("--file", help="texts from .txt (one per line), .csv or .jsonl; - reads lines from standard input")
+    sub.add_argument("--input", default="text", metavar="COLUMN", help="column or key of the texts (text)")
+    sub.add_argument("--out", help="write results to .csv or .jsonl")
+    sub.add_argument("--json", action="store_true", help="one JSON object per line on standard output")
+    sub.add_argument("--batch-size", type=int, default=64)
+
+    sub = add("evaluate", _evaluate, "score a checkpoint on a labelled file")
+    sub.add_argument("name", help="checkpoint name, folder, or hf-hub:owner/name@revision")
+    sub.add_argument("--file", required=True, help="labelled .csv or .jsonl")
+    sub.add_argument("--input", required=True, metavar="COLUMN", help="column or key of the texts")
+    sub.add_argument("--target", required=True, metavar="COLUMN", help="column or key of the labels")
+    sub.add_argument("--json", action="store_true", help="for programs")
+
+    sub = add("publish", _publish, "make a measured checkpoint with a card from a run folder of fit")
+    sub.add_argument("folder", type=Path, help="run folder of seqzoo fit")
+    sub.add_argument("name", help="name of the checkpoint")
+    sub.add_argument("--label", required=True, help="one line that says what it is")
+    sub.add_argument("--seed", action="append", required=True, metavar="SEED=ACCURACY", help="validation accuracy, 0 to 1")
+    sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
+    sub.add_argument("--limit", action="append", default=[], help="a sentence on what it cannot do")
+
+    for verb in LIGHTNING:
+        verbs.add_parser(verb, help=f"{verb} by a recipe (Lightning CLI): seqzoo {verb} --config RECIPE", add_help=False)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> None:
+    if options.kind and options.kind not in KINDS:
+        raise catalog.UnknownName(f"there is no {options.kind!r}; {catalog.hint(options.kind, KINDS)}")
+    index = cards.index()
+    names = {
+        "checkpoints": {name: index[name]["label"] for name in cards.list_checkpoints(options.pattern)},
+        "architectures": _summaries("architectures", options.pattern),
+        "corpora": _summaries("corpora", options.pattern),
+        "recipes": {name: _first_comment(name) for name in catalog.list_recipes(options.pattern)},
+    }
+    chosen = {options.kind: names[options.kind]} if options.kind else names
+    if options.json:
+        print(json.dumps(chosen, ensure_ascii=False))
+        return
+    for kind, entries in chosen.items():
+        if not options.kind:
+            print(kind)
+        _table([(name, label) for name, label in entries.items()], indent="" if options.kind else "  ")
+
+
+def _summaries(room: str, pattern: str) -> dict[str, str]:
+    return {name: catalog.summary(room, name) for name in catalog.list_names(room, pattern)}
+
+
+def _first_comment(recipe: str) -> str:
+    first = catalog.recipe_path(recipe).read_text(encoding="utf-8").partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else ""
+
+
+def _table(rows: Iterable[Sequence[str]], indent: str = "") -> None:
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print((indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip())
+
+
+def _info(options: argparse.Namespace) -> None:
+    name = options.name
+    facts: dict[str, Any]
+    if name in (index := cards.index()):
+        folder = catalog.resource("checkpoints") / name
+        facts = {"checkpoint": name, "label": index[name]["label"], "repo_id": index[name]["repo_id"]}
+        facts |= {"revision": index[name]["revision"], "folder": str(folder) if folder.is_dir() else None}
+        if folder.is_dir():
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            facts |= {key: config[key] for key in ("task", "architecture", "arguments", "labels", "preprocessing")}
+            numbers = cards.metrics(folder)
+            facts |= {key: numbers[key] for key in ("test", "baselines", "speed", "bytes", "parameters") if key in numbers}
+    elif name in catalog.list_architectures():
+        facts = {"architecture": name, "label": catalog.summary("architectures", name)}
+        facts["arguments"] = _keywords(catalog.resolve("architectures", name))
+    elif name in catalog.list_corpora():
+        facts = {"corpus": name, "label": catalog.summary("corpora", name)}
+        corpus = catalog.resolve("corpora", name)
+        facts |= {"labels": corpus.labels, "source": corpus.source["type"], "citation": corpus.citation}
+        facts["arguments"] = _keywords(corpus)
+    elif name in catalog.list_recipes():
+        facts = {"recipe": name, "label": _first_comment(name), "file": str(catalog.recipe_path(name))}
+    else:
+        known = [*index, *catalog.list_architectures(), *catalog.list_corpora(), *catalog.list_recipes()]
+        raise catalog.UnknownName(f"the zoo holds no {name!r}; {catalog.hint(name, known)}")
+    if options.json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    _table(_flat(facts))
+
+
+def _keywords(function: Any) -> dict[str, Any]:
+    import inspect
+
+    parameters = inspect.signature(function).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def _flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            yield prefix + key, ", ".join(map(str, value))
+        else:
+            yield prefix + key, f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _predict(options: argparse.Namespace) -> None:
+    if bool(options.text) == bool(options.file):
+        raise ValueError("give either texts or --file")
+    if options.out and Path(options.out).suffix not in (".csv", ".jsonl"):
+        raise ValueError(f"--out must end in .csv or .jsonl, got {options.out!r}")
+    if options.out and not Path(options.out).absolute().parent.is_dir():
+        raise ValueError(f"--out: there is no folder {Path(options.out).absolute().parent}")
+    records = _records(options.file, options.input) if options.file else ({"text": text} for text in options.text)
+    key = options.input if options.file else "text"
+    first = next(records, None)  # a wrong file is found out before the model is loaded
+    model = seqzoo.load(options.name)
+    records = () if first is None else _chain(first, records)
+    kept: list[dict[str, str]] = []
+
+    def texts() -> Iterator[str]:
+        for record in records:
+            kept.append(record)
+            yield record[key]
+
+    results = _bar(model.stream(texts(), batch_size=options.batch_size), options.quiet or not options.file)
+    rows = ((kept.pop(0), result) for result in results)
+    if options.out:
+        _write(Path(options.out), rows)
+    elif options.json:
+        for record, result in rows:
+            print(json.dumps({**record, **_plain(result)}, ensure_ascii=False))
+    else:
+        for record, result in rows:
+            note = " (truncated)" if result.truncated else ""
+            print(f"{result.label}\t{result.score:.4f}\t{_short(record[key])}{note}")
+
+
+def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest
+
+
+def _bar(results: Iterator[Any], silent: bool) -> Iterator[Any]:
+    if silent or not sys.stderr.isatty() or os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS") == "1":
+        return results
+    from tqdm import tqdm
+
+    return tqdm(results, unit="text")
+
+
+def _plain(result: Any) -> dict[str, Any]:
+    return {"label": result.label, "score": result.score, "scores": dict(result.scores), "truncated": result.truncated}
+
+
+def _short(text: str, width: int = 80) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def _records(file: str, column: str) -> Iterator[dict[str, str]]:
+    """Rows of a .txt, .csv or .jsonl file, or lines of standard input, read as they are asked for."""
+    kind = "txt" if file == "-" else Path(file).suffix.removeprefix(".").lower()
+    if kind not in ("txt", "csv", "jsonl"):
+        raise ValueError(f"--file must be .txt, .csv, .jsonl or -, got {file!r}")
+    # newline="" leaves line ends inside CSV fields alone
+    source = sys.stdin if file == "-" else open(file, encoding="utf-8-sig", newline="" if kind == "csv" else None)
+    try:
+        with source:
+            if kind == "txt":
+                for line in source:
+                    yield {column: line.rstrip("\r\n")}
+            elif kind == "csv":
+                yield from _csv_rows(file, source, column)
+            else:
+                yield from _json_rows(file, source, column)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not UTF-8 text ({error}); convert it first") from None
+
+
+def _csv_rows(file: str, source: Any, column: str) -> Iterator[dict[str, str]]:
+    import csv
+
+    csv.field_size_limit(MAX_FIELD)
+    reader = csv.DictReader(source)
+    if column not in (reader.fieldnames or ()):
+        raise ValueError(f"{file} has no column {column!r}; {catalog.hint(column, list(reader.fieldnames or ()))}")
+    try:
+        for row in reader:
+            if row[column] is None or None in row:
+                raise ValueError(f"{file}, line {reader.line_num}: the row has not as many fields as the header")
+            yield row
+    except csv.Error as error:
+        raise ValueError(f"{file}, line {reader.line_num}: {error}") from None
+
+
+def _json_rows(file: str, source: Any, column: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(source, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{file}, line {number}: not JSON ({error})") from None
+        if not isinstance(row, dict) or not isinstance(row.get(column), str):
+            raise ValueError(f"{file}, line {number}: must be an object with a text under {column!r}")
+        yield row
+
+
+def _write(path: Path, rows: Iterator[tuple[dict[str, Any], Any]]) -> None:
+    """Results beside their input, into a file that appears only when it is whole."""
+    import csv
+    import io
+
+    from seqzoo.hub import replace_file
+
+    with replace_file(path) as binary:
+        file = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        if path.suffix == ".jsonl":
+            for record, result in rows:
+                file.write(json.dumps({**record, **_plain(result)}, ensure_ascii=False) + "\n")
+        else:
+            writer = None
+            for record, result in rows:
+                row = {**record, "label": result.label, "score": f"{result.score:.6f}", "truncated": result.truncated}
+                if writer is None:
+                    writer = csv.DictWriter(file, list(row))
+                    writer.writeheader()
+                writer.writerow(row)
+        file.flush()
+        file.detach()
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    if options.file == "-" or Path(options.file).suffix.lower() not in (".csv", ".jsonl"):
+        raise ValueError(f"--file must be .csv or .jsonl, got {options.file!r}")
+    rows = list(_records(options.file, options.input))
+    if not rows:
+        raise ValueError(f"{options.file} holds no rows")
+    if options.target not in rows[0]:
+        raise ValueError(f"{options.file} has no column {options.target!r}; {catalog.hint(options.target, list(rows[0]))}")
+    model = seqzoo.load(options.name)
+    targets = [_target(options.file, number, row, options.target, model.labels) for number, row in enumerate(rows, 1)]
+    from seqzoo import verification
+
+    texts = [row[options.input] for row in rows]
+    scores = verification.evaluate(model, texts, targets, progress=not options.quiet and sys.stderr.isatty())
+    if options.json:
+        print(json.dumps(scores))
+    else:
+        _table(_flat(scores))
+
+
+def _target(file: str, number: int, row: dict[str, Any], column: str, labels: list[str]) -> int:
+    """The class of one row: a label, or its number."""
+    value = str(row.get(column)).strip()
+    if value in labels:
+        return labels.index(value)
+    if value.isdecimal() and int(value) < len(labels):
+        return int(value)
+    raise ValueError(
+        f"{file}, row {number}: {column} must be one of {', '.join(labels)} or a number below {len(labels)}, got {value!r}"
+    )
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from seqzoo import verification
+    from seqzoo.fitting import machine
+
+    try:
+        seeds = {seed: float(value) for seed, value in (pair.split("=") for pair in options.seed)}
+    except ValueError:
+        raise ValueError(f"--seed must read SEED=ACCURACY, got {' '.join(options.seed)}") from None
+    numbers = verification.publish(
+        options.folder,
+        options.name,
+        label=options.label,
+        machine=machine(),
+        seeds_tried=seeds,
+        baselines=options.baseline,
+        limits=options.limit,
+    )
+    _table(_flat({key: numbers[key] for key in ("test", "baselines", "speed", "bytes", "parameters")}))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

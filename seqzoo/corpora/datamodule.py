@@ -1,0 +1,252 @@
+"""What text corpora share: files and splits, the tokenizer fitted on train, length-bucketed batches."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import lightning as L
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from seqzoo.preprocessing.tokenizer import Tokenizer, check_keep, truncate
+from seqzoo.specs import TextBatch
+
+__all__ = ["BucketSampler", "LabelledTexts", "TextDataModule", "find_folder"]
+
+log = logging.getLogger(__name__)
+POOL = 50  # batches whose texts are sorted by length together
+
+
+class LabelledTexts(NamedTuple):
+    """Texts in the corpus's order and the class of each, int64."""
+
+    texts: Sequence[str]
+    targets: np.ndarray
+
+
+def find_folder(name: str, data_dir: str | os.PathLike[str] | None, files: Sequence[str]) -> Path | None:
+    """Where a corpus's files lie: `data_dir`, else `$SEQZOO_DATA/<name>`, else None for its public source.
+
+    FileNotFoundError where a folder was named and a file is not in it.
+    """
+    root = os.environ.get("SEQZOO_DATA")
+    folder = Path(data_dir) if data_dir else Path(root) / name if root else None
+    if folder is None or (not data_dir and not folder.is_dir()):
+        return None
+    for file in files:
+        if not (folder / file).is_file():
+            raise FileNotFoundError(f"corpus {name}: {folder} holds no {file}; it needs {', '.join(files)}")
+    return folder
+
+
+class TextDataModule(L.LightningDataModule, ABC):
+    """Texts of a corpus as batches of token ids. A corpus says where its splits come from: `read`.
+
+    After `setup("fit")`: `tokenizer` fitted on the training texts alone, `labels`, `train` and `validation`.
+    """
+
+    name: str
+    labels: list[str]
+    source: dict[str, str]  # type and config of the dataset, as the Hub calls them
+    language: list[str]
+    citation: str
+    limits: list[str]  # what a model trained on this corpus cannot do
+    example: str
+    fingerprinted = ("train", "test")
+
+    def __init__(
+        self,
+        *,
+        data_dir: str | None = None,
+        batch_size: int = 64,
+        max_tokens: int = 512,
+        keep: str = "ends",
+        vocab_size: int = 20_000,
+        min_frequency: int = 2,
+        validation_size: int = 2_500,
+        split_seed: int = 0,
+        num_train: int | None = None,
+    ):
+        """`validation_size` texts of the official train split are held out, drawn with `split_seed`; 0 trains on all.
+        `num_train` keeps only that many of the rest, drawn likewise. `max_tokens` and `keep` as in TextClassifier.
+
+        Raises ValueError for a value outside its range.
+        """
+        super().__init__()
+        for key, value, least in (
+            ("batch_size", batch_size, 1),
+            ("max_tokens", max_tokens, 1),
+            ("min_frequency", min_frequency, 1),
+            ("validation_size", validation_size, 0),
+            ("num_train", num_train, 1),
+        ):
+            if value is not None and value < least:
+                raise ValueError(f"{key} must be at least {least}, got {value}")
+        check_keep(keep)
+        self.data_dir, self.batch_size, self.max_tokens, self.keep = data_dir, batch_size, max_tokens, keep
+        self.vocab_size, self.min_frequency = vocab_size, min_frequency
+        self.validation_size, self.split_seed, self.num_train = validation_size, split_seed, num_train
+        self.tokenizer: Tokenizer | None = None
+        self.splits: dict[str, LabelledTexts] = {}
+        self.encoded: dict[str, list[np.ndarray]] = {}
+
+    @abstractmethod
+    def read(self, split: str) -> LabelledTexts:
+        """An official split of the corpus, whole."""
+
+    @property
+    def preprocessing(self) -> dict[str, int | str]:
+        """What a model must do with a text beside tokenising it."""
+        return {"max_tokens": self.max_tokens, "keep": self.keep}
+
+    def texts(self, split: str) -> Sequence[str]:
+        """Raw texts of `train` (without the validation texts), `validation`, or another split of the corpus."""
+        return self._split(split).texts
+
+    def fingerprint(self, split: str) -> str:
+        """sha256 of an official split's texts and classes in order, whatever file they came from."""
+        digest, whole = hashlib.sha256(), self.read(split)
+        for text, target in zip(whole.texts, whole.targets.tolist(), strict=True):
+            digest.update(f"{target}\t{len(text)}\t{text}\n".encode())
+        return digest.hexdigest()
+
+    def prepare_data(self) -> None:
+        self.read("train")
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.tokenizer is None:
+            self.tokenizer = Tokenizer.fit(self.texts("train"), vocab_size=self.vocab_size, min_frequency=self.min_frequency)
+        wanted = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
+        for split in wanted.get(stage, ("train", "validation", "test")):
+            self.documents(split)
+
+    def documents(self, split: str) -> list[np.ndarray]:
+        """Token ids of a split's texts, truncated; at least one token each."""
+        if split not in self.encoded:
+            unknown = np.array([self.tokenizer.unknown_index], np.int32)
+            self.encoded[split] = [
+                truncate(tokens, self.max_tokens, self.keep) if len(tokens) else unknown
+                for tokens in self.tokenizer.encode(self.texts(split))
+            ]
+        return self.encoded[split]
+
+    def targets(self, split: str) -> np.ndarray:
+        """The class of each text of a split, int64."""
+        return self._split(split).targets
+
+    def _split(self, split: str) -> LabelledTexts:
+        if split not in self.splits:
+            if split in ("train", "validation"):
+                self.splits |= self._divide(self.read("train"))
+            else:
+                self.splits[split] = self.read(split)
+        return self.splits[split]
+
+    def _divide(self, whole: LabelledTexts) -> dict[str, LabelledTexts]:
+        size = len(whole.texts)
+        if self.validation_size >= size:
+            raise ValueError(f"validation_size must be below the {size} training texts, got {self.validation_size}")
+        order = np.random.default_rng(self.split_seed).permutation(size)
+        parts = {"train": order[self.validation_size :], "validation": order[: self.validation_size]}
+        if self.num_train is not None:
+            if self.num_train > len(parts["train"]):
+                raise ValueError(f"num_train must be at most {len(parts['train'])}, got {self.num_train}")
+            parts["train"] = parts["train"][: self.num_train]
+        return {
+            name: LabelledTexts([whole.texts[index] for index in indices], whole.targets[indices])
+            for name, indices in parts.items()
+        }
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader | list:
+        return self._loader("validation") if self.validation_size else []
+
+    def test_dataloader(self) -> DataLoader:
+        return self._loader("test")
+
+    def _loader(self, split: str, shuffle: bool = False) -> DataLoader:
+        documents = self.documents(split)
+        batches = _Batches(documents, self.targets(split), self.tokenizer.pad_index)
+        world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        seed = torch.initial_seed() % (1 << 31) if shuffle else 0
+        sampler = BucketSampler(
+            [len(document) for document in documents],
+            self.batch_size if shuffle else 2 * self.batch_size,
+            shuffle=shuffle,
+            num_replicas=world,
+            rank=rank,
+            seed=seed,
+        )
+        return DataLoader(batches, batch_size=None, sampler=sampler)
+
+
+class _Batches(Dataset):
+    """Whole batches by lists of indices: padding is cheaper than a worker's queue."""
+
+    def __init__(self, documents: list[np.ndarray], targets: np.ndarray, pad_index: int):
+        self.documents, self.targets, self.pad_index = documents, torch.from_numpy(targets), pad_index
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __getitem__(self, indices: list[int]) -> TextBatch:
+        documents = [self.documents[index] for index in indices]
+        lengths = np.array([len(document) for document in documents])
+        tokens = np.full((len(documents), lengths.max()), self.pad_index, np.int64)
+        for row, document in enumerate(documents):
+            tokens[row, : len(document)] = document
+        return TextBatch(torch.from_numpy(tokens), torch.from_numpy(lengths), self.targets[indices])
+
+
+class BucketSampler(DistributedSampler):
+    """Batches of near-equal length, as lists of indices, in random order; every process gets its own batches.
+
+    Without `shuffle`, all in order of length. Across processes every index stands exactly once; processes that would get
+    one batch fewer repeat an earlier one in training only.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        *,
+        shuffle: bool,
+        num_replicas: int = 1,
+        rank: int = 0,
+        seed: int = 0,
+    ):
+        super().__init__(lengths, num_replicas=num_replicas, rank=rank, shuffle=shuffle, seed=seed)
+        self.lengths, self.batch_size = np.asarray(lengths), batch_size
+        self.n_batches = -(-len(lengths) // batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        if not self.shuffle:
+            batches = self._cut(np.argsort(self.lengths, kind="stable"))
+        else:
+            random = np.random.default_rng((self.seed, self.epoch))
+            order = random.permutation(len(self.lengths))
+            size = self.batch_size * POOL
+            pools = [order[start : start + size] for start in range(0, len(order), size)]
+            batches = [batch for pool in pools for batch in self._cut(pool[np.argsort(self.lengths[pool], kind="stable")])]
+            batches = [batches[index] for index in random.permutation(len(batches))]
+            while len(batches) % self.num_replicas:
+                batches.append(batches[len(batches) % self.n_batches])
+        return iter([batch.tolist() for batch in batches[self.rank :: self.num_replicas]])
+
+    def _cut(self, order: np.ndarray) -> list[np.ndarray]:
+        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+
+    def __len__(self) -> int:
+        """Batches of this process."""
+        if self.shuffle:
+            return -(-self.n_batches // self.num_replicas)
+        return len(range(self.rank, self.n_batches, self.num_replicas))

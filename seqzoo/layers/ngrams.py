@@ -1,0 +1,77 @@
+"""Word n-grams as features: a sorted table over word ids, looked up on any device."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+__all__ = ["NGramTable", "unique_per_row"]
+
+EMPTY = torch.iinfo(torch.int64).max  # fills the table's tail where fewer n-grams were found than it has room for
+MAX_VOCABULARY = 1 << 21
+
+
+class NGramTable(nn.Module):
+    """The n-grams of orders 1 to `order` that were found worth knowing, as features 1 to `size`; 0 is none of them.
+
+    An n-gram w1..wn is the number with digits w1..wn in base `vocab_size`; padding (0) never leads, so orders do not
+    meet. N-grams that hold padding or the unknown word are no features.
+    """
+
+    def __init__(self, vocab_size: int, order: int, size: int, *, pad_index: int = 0, unknown_index: int = 1):
+        super().__init__()
+        if not 1 <= order <= 3:
+            raise ValueError(f"ngrams must be 1, 2 or 3, got {order}")
+        if vocab_size > MAX_VOCABULARY:
+            raise ValueError(f"vocab_size must be at most {MAX_VOCABULARY} for n-grams, got {vocab_size}")
+        if size < 1:
+            raise ValueError(f"max_features must be at least 1, got {size}")
+        self.vocab_size, self.order, self.size = vocab_size, order, size
+        self.outside = (pad_index, unknown_index)
+        self.register_buffer("keys", torch.full((size,), EMPTY, dtype=torch.int64))
+
+    def number(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, order): the n-gram that ends at each step, -1 where it leaves the text or the vocabulary."""
+        known = torch.ones_like(tokens, dtype=torch.bool)
+        for index in self.outside:
+            known &= tokens != index
+        number, complete, numbers = torch.zeros_like(tokens), torch.ones_like(known), []
+        for back in range(self.order):
+            shifted = nn.functional.pad(tokens, (back, 0))[:, : tokens.shape[1]]
+            complete = complete & nn.functional.pad(known, (back, 0))[:, : tokens.shape[1]]
+            number = number + shifted * self.vocab_size**back
+            numbers.append(number.masked_fill(~complete, -1))
+        return torch.stack(numbers, -1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) int64 -> features (B, T * order) int64 from 0 (no known n-gram) to `size`."""
+        numbers = self.number(tokens).flatten(1)
+        place = torch.searchsorted(self.keys, numbers).clamp(max=self.size - 1)
+        return torch.where(self.keys[place] == numbers, place + 1, 0)
+
+    def count(self, documents: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which n-gram stands in which document: numbers (K,) sorted; pairs (P,) of an index into them and a document."""
+        if not sum(map(len, documents)):
+            raise ValueError("n-grams cannot be fitted on texts without words")
+        gap = np.full(self.order, self.outside[0], np.int64)  # no n-gram crosses from one document into the next
+        text = np.concatenate([part for document in documents for part in (document, gap)]).astype(np.int64)
+        owners = np.repeat(np.arange(len(documents)), [len(document) + self.order for document in documents])
+        numbers = self.number(torch.from_numpy(text)[None])[0].numpy()  # (tokens, order)
+        found = numbers >= 0
+        keys, features = np.unique(numbers[found], return_inverse=True)
+        pairs = np.unique(features * len(documents) + np.broadcast_to(owners[:, None], found.shape)[found])
+        return keys, pairs // len(documents), pairs % len(documents)
+
+    def fill(self, keys: np.ndarray) -> None:
+        """Take these n-gram numbers, at most `size` of them, as the table."""
+        table = torch.full((self.size,), EMPTY, dtype=torch.int64)
+        table[: len(keys)] = torch.from_numpy(np.sort(keys))
+        self.keys.copy_(table)
+
+
+def unique_per_row(features: Tensor) -> Tensor:
+    """(B, N) -> (B, N): each feature once, its repeats 0; order is not kept."""
+    ordered = features.sort(1).values
+    repeats = nn.functional.pad(ordered[:, 1:] == ordered[:, :-1], (1, 0))
+    return ordered.masked_fill(repeats, 0)

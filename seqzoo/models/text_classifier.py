@@ -1,0 +1,196 @@
+"""Text classifier: tokenizer, network and linear head; raw text in, labels with probabilities out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqzoo import catalog, hub
+from seqzoo.preprocessing.tokenizer import Tokenizer, check_keep, truncate
+from seqzoo.specs import TextSpec
+
+__all__ = ["TextClassifier"]
+
+WINDOW = 64  # batches whose texts are sorted by length together, so that a generator is read in pieces
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One text's class: the likeliest label, its probability, every label's probability, whether the text was cut."""
+
+    label: str
+    score: float
+    scores: Mapping[str, float]
+    truncated: bool
+
+
+class TextClassifier(nn.Module):
+    """A network with a linear head over its summary, one of `labels` per text.
+
+    `max_tokens` limits what is read of a text; `keep` says which part of a longer one: its `start`, `end` or both
+    `ends`. All that prediction needs is here, and all of it goes into a checkpoint.
+    """
+
+    task = "text-classification"
+
+    def __init__(
+        self,
+        architecture: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        tokenizer: Tokenizer,
+        labels: Sequence[str],
+        max_tokens: int = 512,
+        keep: str = "ends",
+    ):
+        super().__init__()
+        network = catalog.resolve("architectures", architecture)
+        catalog.check_arguments(architecture, network, arguments or {})
+        if len(labels) < 2 or len(set(labels)) < len(labels) or not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"labels must be at least two different names, got {list(labels)!r}")
+        if type(max_tokens) is not int or max_tokens < 1:
+            raise ValueError(f"max_tokens must be a whole number of at least 1, got {max_tokens!r}")
+        check_keep(keep)
+        self.architecture, self.arguments = architecture, dict(arguments or {})
+        self.tokenizer, self.labels, self.max_tokens, self.keep = tokenizer, list(labels), max_tokens, keep
+        self.spec = TextSpec(len(tokenizer), tokenizer.pad_index, tokenizer.unknown_index)
+        self.network = network(self.spec, **self.arguments)
+        self.head = nn.Linear(self.network.output_size, len(self.labels))
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T) token ids, (B,) -> logits (B, labels), float32."""
+        summary = self.network(tokens, lengths).summary
+        return nn.functional.linear(summary.to(self.head.weight.dtype), self.head.weight, self.head.bias).float()
+
+    def predict(
+        self, inputs: str | Iterable[str], *, batch_size: int = 64, progress: bool = False
+    ) -> Classification | list[Classification]:
+        """The class of one text, or of each text of an iterable, in its order.
+
+        An empty text, or one without a known word, is predicted from what the model knows without words. `truncated`
+        says whether a text was longer than `max_tokens`. Raises TypeError for what is not a str, ValueError for a str
+        that is not valid Unicode.
+        """
+        if isinstance(inputs, str):
+            return next(self.stream([inputs]))
+        return list(_bar(self.stream(inputs, batch_size=batch_size), inputs, progress))
+
+    def stream(self, texts: Iterable[str], *, batch_size: int = 64) -> Iterator[Classification]:
+        """Classifications one after another, `texts` read a few thousand at a time."""
+        for logits, truncated in self._outputs(texts, self, batch_size):
+            probabilities = logits.double().softmax(-1).tolist()
+            for row, cut in zip(probabilities, truncated, strict=True):
+                best = max(range(len(row)), key=row.__getitem__)
+                yield Classification(self.labels[best], row[best], dict(zip(self.labels, row, strict=True)), cut)
+
+    def encode(self, inputs: str | Iterable[str], *, batch_size: int = 64) -> Tensor:
+        """The network's summary of one text (D,) or of each of several (N, D), float32, on the CPU."""
+        rows = [
+            summary
+            for summary, _ in self._outputs(
+                [inputs] if isinstance(inputs, str) else inputs,
+                lambda tokens, lengths: self.network(tokens, lengths).summary.float(),
+                batch_size,
+            )
+        ]
+        encoded = torch.cat(rows) if rows else torch.zeros(0, self.network.output_size)
+        return encoded[0] if isinstance(inputs, str) else encoded
+
+    def batch(self, documents: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Token ids of some texts, at most `max_tokens` each -> tokens (B, T), lengths (B,)."""
+        lengths = torch.tensor([max(len(document), 1) for document in documents])
+        tokens = torch.full((len(documents), int(lengths.max())), self.spec.pad_index)
+        for row, document in enumerate(documents):
+            tokens[row, : len(document)] = torch.from_numpy(document.astype(np.int64))
+            if not len(document):
+                tokens[row, 0] = self.spec.unknown_index
+        return tokens, lengths
+
+    @torch.inference_mode()
+    def _outputs(self, texts: Iterable[str], function: Any, batch_size: int) -> Iterator[tuple[Tensor, list[bool]]]:
+        """`function(tokens, lengths)` of every text in order, on the CPU, with which texts were truncated."""
+        if type(batch_size) is not int or batch_size < 1:
+            raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+        texts, device = iter(texts), self.head.weight.device
+        was_training = self.training
+        while window := list(islice(texts, WINDOW * batch_size)):
+            documents = self.tokenizer.encode(window)
+            truncated = [len(document) > self.max_tokens for document in documents]
+            documents = [truncate(document, self.max_tokens, self.keep) for document in documents]
+            order = sorted(range(len(documents)), key=lambda index: len(documents[index]))
+            self.eval()
+            try:
+                outputs = []
+                for start in range(0, len(order), batch_size):
+                    tokens, lengths = self.batch([documents[index] for index in order[start : start + batch_size]])
+                    outputs.append(function(tokens.to(device), lengths).cpu())
+            finally:
+                self.train(was_training)
+            outputs = torch.cat(outputs)
+            inverse = torch.empty(len(order), dtype=torch.int64)
+            inverse[torch.tensor(order)] = torch.arange(len(order))
+            yield outputs[inverse], truncated
+
+    def save_pretrained(
+        self, folder: str | os.PathLike[str], *, half: bool = False, texts: Mapping[str, str] | None = None
+    ) -> Path:
+        """Write a checkpoint folder that `seqzoo.load` reads; `half` stores the weights as float16.
+
+        `texts` adds card files (`README.md`, `metrics.json`, `recipe.yaml`). Written as a whole or not at all; raises
+        FileExistsError where `folder` holds something else than a checkpoint.
+        """
+        config = {
+            "task": self.task,
+            "architecture": self.architecture,
+            "arguments": self.arguments,
+            "spec": self.spec._asdict(),
+            "labels": self.labels,
+            "preprocessing": {"max_tokens": self.max_tokens, "keep": self.keep},
+        }
+        texts = {"tokenizer.json": self.tokenizer.to_json(), **(texts or {})}
+        return hub.write(folder, config, self.state_dict(), texts, half=half)
+
+    @classmethod
+    def from_parts(cls, parts: hub.Parts) -> TextClassifier:
+        """A model from a checkpoint's verified parts; CheckpointError names the file and what is wrong in it."""
+        config = parts.config
+        if "tokenizer.json" not in parts.texts:
+            raise hub.CheckpointError("config.json: files must list tokenizer.json")
+        try:
+            tokenizer = Tokenizer.from_json(parts.texts["tokenizer.json"])
+        except ValueError as error:
+            raise hub.CheckpointError(f"tokenizer.json: {error}") from None
+        if set(config["preprocessing"]) != {"max_tokens", "keep"}:
+            raise hub.CheckpointError(
+                f"config.json: preprocessing must give max_tokens and keep, got {config['preprocessing']!r}"
+            )
+        with torch.device("meta"):  # no memory and no random numbers before the shapes are known to fit
+            model = cls(
+                config["architecture"],
+                config["arguments"],
+                tokenizer=tokenizer,
+                labels=config["labels"],
+                **config["preprocessing"],
+            )
+        if config["spec"] != model.spec._asdict():
+            raise hub.CheckpointError(
+                f"config.json: spec {config['spec']!r} is not the tokenizer's {model.spec._asdict()!r}"
+            )
+        hub.fill(model, parts.tensors)
+        return model
+
+
+def _bar(results: Iterator[Classification], inputs: Any, progress: bool) -> Iterator[Classification]:
+    if not progress:
+        return results
+    from tqdm.auto import tqdm
+
+    return tqdm(results, total=len(inputs) if hasattr(inputs, "__len__") else None, unit="text", disable=None)

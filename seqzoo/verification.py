@@ -1,0 +1,163 @@
+"""Every number on a card, measured: accuracy on the official test split, baselines, speed, memory, size."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from seqzoo import cards, catalog, factory, hub
+
+__all__ = ["corpus_of", "evaluate", "latency", "peak_memory", "publish"]
+
+log = logging.getLogger(__name__)
+TIMED = 200  # texts predicted one by one for p50 and p95
+MEMORY = """
+import resource, sys, seqzoo
+seqzoo.load(sys.argv[1]).predict(sys.stdin.read().split("\\0"))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak / (1e6 if sys.platform == "darwin" else 1e3))
+"""
+
+
+def corpus_of(recipe: str) -> Any:
+    """The corpus that a recipe of ours names, with its arguments; ValueError for any other class."""
+    data = yaml.safe_load(recipe)["data"]
+    room, _, name = data["class_path"].rpartition(".")[0].rpartition(".")
+    if room != "seqzoo.corpora":
+        raise ValueError(f"a recipe's data must be a class of seqzoo.corpora, got {data['class_path']!r}")
+    return factory.create_datamodule(name, **data["init_args"])
+
+
+def evaluate(model: Any, texts: Sequence[str], targets: Sequence[int], *, progress: bool = False) -> dict[str, Any]:
+    """accuracy, macro_f1 (mean of the classes' F1), log_loss (nats per text), n, and how many texts were cut."""
+    results = model.predict(texts, progress=progress)
+    probabilities = np.array([[result.scores[label] for label in model.labels] for result in results])
+    targets = np.asarray(targets)
+    guesses = probabilities.argmax(1)
+    scores = []
+    for label in range(len(model.labels)):
+        hits = np.sum((guesses == label) & (targets == label))
+        total = np.sum(guesses == label) + np.sum(targets == label)
+        scores.append(2 * hits / total if total else 0.0)
+    likelihood = np.clip(probabilities[np.arange(len(targets)), targets], 1e-12, None)
+    return {
+        "accuracy": float(np.mean(guesses == targets)),
+        "macro_f1": float(np.mean(scores)),
+        "log_loss": float(-np.log(likelihood).mean()),
+        "n": len(targets),
+        "truncated": sum(result.truncated for result in results),
+    }
+
+
+def latency(model: Any, texts: Sequence[str]) -> dict[str, float]:
+    """Milliseconds for one raw text at a time, tokenising included: median and 95th percentile."""
+    for text in texts[:10]:
+        model.predict(text)
+    seconds = []
+    for text in texts:
+        start = time.perf_counter()
+        model.predict(text)
+        seconds.append(time.perf_counter() - start)
+    p50, p95 = np.percentile(seconds, [50, 95]) * 1e3
+    return {"p50_ms": round(float(p50), 2), "p95_ms": round(float(p95), 2), "n": len(texts)}
+
+
+def peak_memory(folder: Path, texts: Sequence[str]) -> float:
+    """Megabytes that a fresh process needs at its peak to load the checkpoint and predict the texts."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, f"local-dir:{folder}"],
+        input="\0".join(texts),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return round(float(done.stdout), 1)
+
+
+def publish(
+    run: Path,
+    name: str,
+    *,
+    label: str,
+    machine: str,
+    seeds_tried: Mapping[str, float],
+    limits: Sequence[str] = (),
+    target: Path | None = None,
+    baselines: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Make a published checkpoint of a run's model: float16 weights, measured once on test, card and index written.
+
+    `run` is a run folder of `seqzoo fit`. `seeds_tried` gives the validation accuracy of each seed, `baselines` names
+    published checkpoints whose measured test accuracy the card sets beside this one's. Returns the numbers.
+    """
+    source, target = run / "model", target or catalog.resource("checkpoints") / name
+    recipe = (source / "recipe.yaml").read_text(encoding="utf-8")
+    training = cards.metrics(source)["training"]
+    hub.load(f"local-dir:{source}").save_pretrained(target, half=True, texts={"recipe.yaml": recipe})
+    model, data = hub.load(f"local-dir:{target}"), corpus_of(recipe)
+    log.info("measuring %s on the test split of %s", name, data.name)
+    test = data.read("test")
+    sample = [test.texts[index] for index in np.random.default_rng(0).permutation(len(test.texts))[:TIMED]]
+    majority = np.bincount(data.targets("train")).argmax()
+    others = {other: cards.metrics(catalog.resource("checkpoints") / other) for other in baselines}
+    example = data.example
+    predicted = model.predict(example)
+    numbers = {
+        "label": label,
+        "test": {"split": "test", **evaluate(model, test.texts, test.targets), "how": "seqzoo.verification.evaluate"},
+        "baselines": {
+            "majority class": float(np.mean(test.targets == majority)),
+            **{other: numbers["test"]["accuracy"] for other, numbers in others.items()},
+        },
+        "training": {**training, "seeds_tried": dict(seeds_tried)},
+        "data": {
+            "corpus": data.name,
+            **data.source,
+            "language": data.language,
+            "citation": data.citation,
+            "fingerprints": {split: data.fingerprint(split) for split in data.fingerprinted},
+        },
+        "speed": {
+            **latency(model, sample),
+            "peak_memory_mb": peak_memory(target, sample),
+            "threads": torch.get_num_threads(),
+            "machine": machine,
+        },
+        "bytes": (target / hub.WEIGHTS).stat().st_size,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "example": {"text": example, "label": predicted.label, "score": predicted.score},
+        "limits": [
+            f"Reads at most {model.max_tokens} tokens of a text ({model.keep}); "
+            "`predict` says in `truncated` when it cut one.",
+            *data.limits,
+            *limits,
+        ],
+    }
+    texts = {
+        "recipe.yaml": recipe,
+        "metrics.json": json.dumps(numbers, indent=2, ensure_ascii=False) + "\n",
+        "README.md": cards.render(name, json.loads((target / "config.json").read_text(encoding="utf-8")), numbers),
+    }
+    model.save_pretrained(target, half=True, texts=texts)
+    _enter(target, name, label)
+    return numbers
+
+
+def _enter(folder: Path, name: str, label: str) -> None:
+    """Write a checkpoint into the index beside it."""
+    path = folder.parent / "index.json"
+    entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    files = {file.name: hub.fingerprint(file) for file in sorted(folder.iterdir())}
+    entries[name] = {"repo_id": f"seqzoo/{name}", "revision": None, "label": label, "files": files}
+    with hub.replace_file(path) as file:
+        file.write((json.dumps(dict(sorted(entries.items())), indent=2, ensure_ascii=False) + "\n").encode())
