@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in LIGHTNING:
         return _guard(arguments[0], lambda: _lightning(arguments))
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING if options.quiet else logging.INFO, format="%(message)s")
+    _log(options.quiet)
     return _guard(options.verb, lambda: options.run(options))
 
 
@@ -44,9 +44,15 @@ def _guard(verb: str, run: Any) -> int:
     return 0
 
 
+def _log(quiet: bool) -> None:
+    """Our own messages on standard error; other libraries' warnings only."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("seqzoo").setLevel(logging.WARNING if quiet else logging.INFO)
+
+
 def _lightning(arguments: list[str]) -> None:
     quiet = "--quiet" in arguments
-    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s")
+    _log(quiet)
     arguments = [argument for argument in arguments if argument != "--quiet"]
     if quiet and not {"-h", "--help"} & set(arguments):
         arguments.append("--trainer.enable_progress_bar=false")
