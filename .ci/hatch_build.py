@@ -1,4 +1,4 @@
-"""What a wheel carries beside the package: the recipes and the named core of checkpoints. Editable installs read the checkout."""
+"""What a wheel carries beside the package: recipes and the named core of checkpoints. Editable installs read the checkout."""
 
 from pathlib import Path
 from typing import Any

@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
@@ -125,6 +126,17 @@ class TextClassification(L.LightningModule):
             return optimizer
         schedule = {"scheduler": self.lr_scheduler(optimizer), "interval": self.interval}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Lightning refuses to clip for fused optimisers, which unscale late; without a scaler nothing is scaled."""
+        plugin = self.trainer.precision_plugin
+        unscaled = isinstance(plugin, MixedPrecision) and plugin.scaler is None
+        if gradient_clip_val and unscaled and gradient_clip_algorithm in (None, "norm"):
+            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["seqzoo"] = {
