@@ -94,6 +94,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         self.vocab_size, self.min_frequency = vocab_size, min_frequency
         self.validation_size, self.split_seed, self.num_train = validation_size, split_seed, num_train
         self.tokenizer: Tokenizer | None = None
+        self.soft: tuple[str, np.ndarray] | None = None
         self.splits: dict[str, LabelledTexts] = {}
         self.encoded: dict[str, list[np.ndarray]] = {}
 
@@ -137,6 +138,24 @@ class TextDataModule(L.LightningDataModule, ABC):
             ]
         return self.encoded[split]
 
+    def add_soft(self, split: str, probabilities: np.ndarray) -> None:
+        """Train on a split's texts too, with probabilities (N, labels) as targets; those of labelled texts become 0 and 1.
+
+        Raises ValueError where the shapes do not fit.
+        """
+        if probabilities.shape != (expected := (len(self.texts(split)), len(self.labels))):
+            raise ValueError(f"probabilities of {split} must be {expected}, got {probabilities.shape}")
+        self.soft = (split, probabilities.astype(np.float32))
+
+    def training_set(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """Token ids of all texts that are trained on, and their targets: (N,) int64, or (N, labels) where some are soft."""
+        documents, targets = self.documents("train"), self.targets("train")
+        if self.soft is None:
+            return documents, targets
+        split, probabilities = self.soft
+        hard = np.eye(len(self.labels), dtype=np.float32)[targets]
+        return documents + self.documents(split), np.concatenate([hard, probabilities])
+
     def targets(self, split: str) -> np.ndarray:
         """The class of each text of a split, int64."""
         return self._split(split).targets
@@ -174,8 +193,8 @@ class TextDataModule(L.LightningDataModule, ABC):
         return self._loader("test")
 
     def _loader(self, split: str, shuffle: bool = False) -> DataLoader:
-        documents = self.documents(split)
-        batches = _Batches(documents, self.targets(split), self.tokenizer.pad_index)
+        documents, targets = self.training_set() if shuffle else (self.documents(split), self.targets(split))
+        batches = _Batches(documents, targets, self.tokenizer.pad_index)
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         seed = torch.initial_seed() % (1 << 31) if shuffle else 0
         sampler = BucketSampler(
