@@ -22,6 +22,8 @@ def index() -> dict[str, dict[str, Any]]:
         return {}
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error}); reinstall seqzoo") from None
+    if not isinstance(entries, dict):
+        raise ValueError(f"{path} must hold an object, got {type(entries).__name__}; reinstall seqzoo")
     for name, entry in entries.items():
         if not isinstance(entry, dict) or set(entry) != set(CHECKED):
             raise ValueError(f"{path}: {name} must give {', '.join(CHECKED)}; reinstall seqzoo")

@@ -217,7 +217,8 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         raise CheckpointError(f"{WEIGHTS}: tensor {extra[0]!r} does not belong to this architecture")
     for name, tensor in tensors.items():
         wanted = expected[name]
-        if tensor.shape != wanted.shape or tensor.is_floating_point() != wanted.is_floating_point():
+        both_floats = tensor.is_floating_point() and wanted.is_floating_point()
+        if tensor.shape != wanted.shape or not (both_floats or tensor.dtype == wanted.dtype):
             raise CheckpointError(
                 f"{WEIGHTS}: tensor {name!r} must be {tuple(wanted.shape)} {wanted.dtype}, "
                 f"got {tuple(tensor.shape)} {tensor.dtype}"
@@ -245,6 +246,22 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def _exchange(folder: Path, fresh: Path) -> None:
+    """Put `fresh` in the place of `folder`; where that fails, `folder` is as it was."""
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    try:
+        os.rename(folder, old / folder.name)
+        try:
+            os.rename(fresh, folder)
+        except BaseException:
+            os.rename(old / folder.name, folder)
+            raise
+    except BaseException:
+        os.rmdir(old)
+        raise
+    shutil.rmtree(old)
 
 
 def _broken(folder: Path, name: str, what: str) -> CheckpointError:
@@ -295,10 +312,7 @@ def write(
                 shutil.copy2(folder / name, fresh / name)
         os.chmod(fresh, 0o755)
         if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            os.rename(folder, old / folder.name)
-            os.rename(fresh, folder)
-            shutil.rmtree(old)
+            _exchange(folder, fresh)
         else:
             os.rename(fresh, folder)
     finally:

@@ -53,7 +53,10 @@ class InitialiseEmbedding(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.ckpt_path is not None:
             return
-        weight, table = pl_module.model.network.embedding.weight, None
+        embedding, table = getattr(pl_module.model.network, "embedding", None), None
+        if embedding is None:
+            raise ValueError(f"architecture {pl_module.architecture} has no embedding to initialise")
+        weight = embedding.weight
         if trainer.is_global_zero:
             tokenizer = trainer.datamodule.tokenizer
             if self.source == "word2vec":

@@ -1,11 +1,11 @@
 """From steps to one vector: pooling over time that never sees padding."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["POOLINGS", "last_pool", "max_pool", "mean_pool", "pool", "step_mask"]
+__all__ = ["POOLINGS", "Pooling", "last_step", "step_mask"]
 
-POOLINGS = ("last", "max", "mean", "max-mean")
+POOLINGS = ("last", "max", "mean", "max-mean", "attention")
 
 
 def step_mask(steps: Tensor, lengths: Tensor) -> Tensor:
@@ -13,31 +13,38 @@ def step_mask(steps: Tensor, lengths: Tensor) -> Tensor:
     return torch.arange(steps.shape[1], device=steps.device) < lengths.to(steps.device)[:, None]
 
 
-def mean_pool(steps: Tensor, lengths: Tensor) -> Tensor:
-    """(B, T, D) -> (B, D), summed in float32."""
-    total = steps.float().masked_fill(~step_mask(steps, lengths)[..., None], 0.0).sum(1)
-    return total / lengths.to(steps.device)[:, None]
-
-
-def max_pool(steps: Tensor, lengths: Tensor) -> Tensor:
-    """(B, T, D) -> (B, D)."""
-    return steps.float().masked_fill(~step_mask(steps, lengths)[..., None], -torch.inf).amax(1)
-
-
-def last_pool(steps: Tensor, lengths: Tensor) -> Tensor:
+def last_step(steps: Tensor, lengths: Tensor) -> Tensor:
     """(B, T, D) -> (B, D): the step at each sequence's end."""
     index = (lengths.to(steps.device) - 1)[:, None, None].expand(-1, 1, steps.shape[2])
-    return steps.gather(1, index)[:, 0].float()
+    return steps.gather(1, index)[:, 0]
 
 
-def pool(steps: Tensor, lengths: Tensor, how: str) -> Tensor:
-    """(B, T, D) -> (B, D), or (B, 2D) for `max-mean`, the maximum before the mean."""
-    if how == "last":
-        return last_pool(steps, lengths)
-    if how == "max":
-        return max_pool(steps, lengths)
-    if how == "mean":
-        return mean_pool(steps, lengths)
-    if how == "max-mean":
-        return torch.cat([max_pool(steps, lengths), mean_pool(steps, lengths)], -1)
-    raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {how!r}")
+class Pooling(nn.Module):
+    """One vector per sequence, float32, by what `how` says.
+
+    - `last`: the step at the end; `max`, `mean`: over all steps; `max-mean`: both, the maximum first.
+    - `attention`: steps weighted by softmax_t(u . tanh(W h_t + b)) (Yang et al., 2016, equations 5 to 7).
+    """
+
+    def __init__(self, size: int, how: str):
+        super().__init__()
+        if how not in POOLINGS:
+            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {how!r}")
+        self.how, self.output_size = how, 2 * size if how == "max-mean" else size
+        if how == "attention":
+            self.hidden, self.score = nn.Linear(size, size), nn.Linear(size, 1, bias=False)
+
+    def forward(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, D), (B,) -> (B, output_size)."""
+        if self.how == "last":
+            return last_step(steps, lengths).float()
+        inside = step_mask(steps, lengths)[..., None]  # (B, T, 1)
+        parts = []
+        if self.how in ("max", "max-mean"):
+            parts.append(steps.float().masked_fill(~inside, -torch.inf).amax(1))
+        if self.how in ("mean", "max-mean"):
+            parts.append(steps.float().masked_fill(~inside, 0.0).sum(1) / lengths.to(steps.device)[:, None])
+        if self.how == "attention":
+            scores = self.score(self.hidden(steps).tanh()).float().masked_fill(~inside, -torch.inf)
+            parts.append((scores.softmax(1) * steps.float().masked_fill(~inside, 0.0)).sum(1))
+        return torch.cat(parts, -1)

@@ -10,7 +10,7 @@ always comes last and nothing before it can see it. Parameters, their names, sha
 import torch
 from torch import Tensor, nn
 
-__all__ = ["GRU", "LSTM", "RNN", "reverse_by_length"]
+__all__ = ["GRU", "LSTM", "RNN", "initialise_orthogonal", "reverse_by_length"]
 
 FREEZE = 1e4  # sigmoid(-FREEZE) is 0 and sigmoid(FREEZE) is 1, exactly, in float32, bfloat16 and float16
 
@@ -29,16 +29,16 @@ class _Permute(torch.autograd.Function):
 
 
 def reverse_by_length(steps: Tensor, lengths: Tensor) -> Tensor:
-    """(B, T, D), (B,) -> (B, T, D): each sequence back to front, its padding left where it is."""
-    batch, length, width = steps.shape
+    """(B, T, D) or (B, T), (B,) -> the same shape: each sequence back to front, its padding left where it is."""
+    batch, length = steps.shape[:2]
     step = torch.arange(length, device=steps.device)
     end = lengths.to(steps.device)[:, None]
     order = torch.where(step < end, end - 1 - step, step)  # (B, T), its own inverse
     order = (order + torch.arange(batch, device=steps.device)[:, None] * length).reshape(-1)
-    rows = steps.reshape(batch * length, width)
+    rows = steps.flatten(0, 1)
     if torch.is_grad_enabled() and steps.requires_grad:
-        return _Permute.apply(rows, order).view(batch, length, width)
-    return rows.index_select(0, order).view(batch, length, width)
+        return _Permute.apply(rows, order).view_as(steps)
+    return rows.index_select(0, order).view_as(steps)
 
 
 def _last(steps: Tensor, lengths: Tensor) -> Tensor:
@@ -47,8 +47,10 @@ def _last(steps: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _check(inputs: Tensor, lengths: Tensor, input_size: int) -> None:
-    if inputs.dim() != 3 or inputs.shape[2] != input_size:
-        raise ValueError(f"inputs must be (B, T, {input_size}), got {tuple(inputs.shape)}")
+    if not (inputs.dim() == 2 and inputs.dtype == torch.int64) and (inputs.dim() != 3 or inputs.shape[2] != input_size):
+        raise ValueError(
+            f"inputs must be (B, T, {input_size}), or (B, T) int64 for words, got {tuple(inputs.shape)} {inputs.dtype}"
+        )
     if lengths.shape != inputs.shape[:1]:
         raise ValueError(f"lengths must be ({inputs.shape[0]},), one per sequence, got {tuple(lengths.shape)}")
     if lengths.device.type != "cpu" or torch.compiler.is_compiling():
@@ -58,6 +60,22 @@ def _check(inputs: Tensor, lengths: Tensor, input_size: int) -> None:
             f"lengths must be from 1 to T = {inputs.shape[1]}, got {int(lengths.min())} to {int(lengths.max())}; "
             "drop empty sequences or give them one step"
         )
+
+
+def initialise_orthogonal(recurrence: nn.RNNBase) -> None:
+    """Each gate's hidden-to-hidden weights orthogonal, input weights Glorot, biases 0, an LSTM's forget gate 1."""
+    size = recurrence.hidden_size
+    with torch.no_grad():
+        for name, weight in recurrence.named_parameters():
+            for gate in range(len(weight) // size):
+                rows = weight[gate * size : (gate + 1) * size]
+                if name.startswith("weight_hh"):
+                    nn.init.orthogonal_(rows)
+                elif name.startswith("weight_ih"):
+                    nn.init.xavier_uniform_(rows)
+                else:
+                    forget = isinstance(recurrence, nn.LSTM) and name.startswith("bias_ih") and gate == 1
+                    nn.init.constant_(rows, 1.0 if forget else 0.0)
 
 
 class _VariableLength:
@@ -88,10 +106,11 @@ class _VariableLength:
         _check(inputs, lengths, self.input_size)
         expected = (self.num_layers * (1 + self.bidirectional), inputs.shape[0], self.hidden_size)
         for part in state or ():
-            if tuple(part.shape) != expected:
-                raise ValueError(f"state must be (L*D, B, H) = {expected}, got {tuple(part.shape)}")
+            self.check_hidden_size(part, expected)
         end = lengths.to(inputs.device)
         padding = torch.arange(inputs.shape[1], device=inputs.device) >= end[:, None]  # (B, T)
+        if inputs.dim() == 3:
+            inputs = inputs.masked_fill(padding[..., None], 0.0)  # NaN there would reach the gradients
         steps, finals = inputs, []
         for layer in range(self.num_layers):
             if layer and self.dropout:
@@ -99,20 +118,28 @@ class _VariableLength:
             outputs = []
             for suffix in ("", "_reverse")[: 1 + self.bidirectional]:
                 index = len(finals)
-                if state is None:
-                    start = (inputs.new_zeros(1, *expected[1:]),) * self.states
-                else:
-                    start = tuple(part[index, None] for part in state)
                 weights = [
                     getattr(self, f"{name}_l{layer}{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
                 ]
                 weights[1] = self._drop_columns(weights[1])
                 reads = reverse_by_length(steps, lengths) if suffix else steps
+                if reads.dim() == 2:  # W_ih times a unit vector is a column of W_ih
+                    reads = nn.functional.embedding(reads, weights[0].t())  # (B, T, gates * H)
+                    weights[0] = torch.eye(reads.shape[2], dtype=reads.dtype, device=reads.device)
+                if state is None:
+                    start = (reads.new_zeros(1, *expected[1:]),) * self.states
+                else:
+                    start = tuple(part[index, None] for part in state)
                 output, final = self._direction(reads, end, padding, start, weights)
                 finals.append(final)
                 outputs.append(reverse_by_length(output, lengths) if suffix else output)
             steps = torch.cat(outputs, -1).masked_fill(padding[..., None], 0.0)
         return steps, tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
+
+    def check_hidden_size(self, hx: Tensor, expected_hidden_size: tuple[int, int, int], msg: str = "") -> None:
+        """torch.nn asks this of a state as well."""
+        if tuple(hx.shape) != expected_hidden_size:
+            raise ValueError(f"state must be (L*D, B, H) = {expected_hidden_size}, got {tuple(hx.shape)}")
 
     def _drop_columns(self, weight: Tensor) -> Tensor:
         if not (self.training and self.recurrent_dropout):
@@ -121,7 +148,7 @@ class _VariableLength:
 
     def _is_plain(self, inputs: Tensor, lengths: Tensor) -> bool:
         """True where no sequence is padded and no weight is dropped, so that torch.nn's own call is already exact."""
-        if torch.compiler.is_compiling() or lengths.device.type != "cpu":
+        if torch.compiler.is_compiling() or lengths.device.type != "cpu" or inputs.dim() == 2:
             return False
         if self.training and (self.recurrent_dropout or (self.dropout and self.num_layers > 1)):
             return False
@@ -137,6 +164,7 @@ class RNN(_VariableLength, nn.RNN):
     def forward(self, inputs: Tensor, lengths: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, T, C), (B,), (L*D, B, H) -> steps (B, T, D*H), state (L*D, B, H). Steps past a sequence's end are 0.
 
+        Inputs (B, T) int64 are words as unit vectors of `input_size`, computed as a gather.
         Raises ValueError for lengths outside 1..T and for shapes that do not fit.
         """
         if self._is_plain(inputs, lengths):
@@ -157,6 +185,7 @@ class GRU(_VariableLength, nn.GRU):
     def forward(self, inputs: Tensor, lengths: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, T, C), (B,), (L*D, B, H) -> steps (B, T, D*H), state (L*D, B, H). Steps past a sequence's end are 0.
 
+        Inputs (B, T) int64 are words as unit vectors of `input_size`, computed as a gather.
         Raises ValueError for lengths outside 1..T and for shapes that do not fit.
         """
         if self._is_plain(inputs, lengths):
@@ -183,6 +212,7 @@ class LSTM(_VariableLength, nn.LSTM):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """(B, T, C), (B,), (h, c) each (L*D, B, H) -> steps (B, T, D*H), (h, c). Steps past a sequence's end are 0.
 
+        Inputs (B, T) int64 are words as unit vectors of `input_size`, computed as a gather.
         Raises ValueError for lengths outside 1..T and for shapes that do not fit.
         """
         if self._is_plain(inputs, lengths):

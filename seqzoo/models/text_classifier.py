@@ -54,7 +54,7 @@ class TextClassifier(nn.Module):
         super().__init__()
         network = catalog.resolve("architectures", architecture)
         catalog.check_arguments(architecture, network, arguments or {})
-        if len(labels) < 2 or len(set(labels)) < len(labels) or not all(isinstance(label, str) for label in labels):
+        if len(labels) < 2 or not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
             raise ValueError(f"labels must be at least two different names, got {list(labels)!r}")
         if type(max_tokens) is not int or max_tokens < 1:
             raise ValueError(f"max_tokens must be a whole number of at least 1, got {max_tokens!r}")

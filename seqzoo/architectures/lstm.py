@@ -1,0 +1,52 @@
+"""Long short-term memory."""
+
+from seqzoo.layers import recurrent
+from seqzoo.layers.encoder import RecurrentEncoder
+from seqzoo.specs import SeriesSpec, TextSpec
+
+__all__ = ["LSTM"]
+
+
+class LSTM(RecurrentEncoder):
+    """Long short-term memory with forget gate (Hochreiter and Schmidhuber, 1997; Gers et al., 2000).
+
+    Arguments as in RecurrentEncoder.
+    """
+
+    def __init__(
+        self,
+        spec: TextSpec | SeriesSpec,
+        *,
+        inputs: str = "embedding",
+        embedding_size: int = 128,
+        hidden_size: int = 128,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        reverse: bool = False,
+        pooling: str = "last",
+        padded_length: int = 0,
+        initialisation: str = "uniform",
+        word_dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        dropout: float = 0.0,
+        summary_dropout: float = 0.0,
+    ):
+        super().__init__(
+            spec,
+            recurrent.LSTM,
+            inputs=inputs,
+            embedding_size=embedding_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            reverse=reverse,
+            pooling=pooling,
+            padded_length=padded_length,
+            initialisation=initialisation,
+            word_dropout=word_dropout,
+            embedding_dropout=embedding_dropout,
+            recurrent_dropout=recurrent_dropout,
+            dropout=dropout,
+            summary_dropout=summary_dropout,
+        )
