@@ -1,4 +1,4 @@
-"""What a wheel carries beside the package: recipes and the named core of checkpoints. Editable installs read the checkout."""
+"""What a wheel carries beside the package: recipes and the named core of checkpoints. An editable install has none."""
 
 from pathlib import Path
 from typing import Any

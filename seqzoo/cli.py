@@ -24,7 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments and arguments[0] in LIGHTNING:
         return _guard(arguments[0], lambda: _lightning(arguments))
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if options.verb == "predict" and not any(text.startswith("-") for text in rest):
+        options.text += rest  # argparse stops at an option between the name and the texts
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     _log(options.quiet)
     return _guard(options.verb, lambda: options.run(options))
 
@@ -277,7 +282,7 @@ def _csv_rows(file: str, source: Any, column: str) -> Iterator[dict[str, str]]:
         raise ValueError(f"{file} has no column {column!r}; {catalog.hint(column, list(reader.fieldnames or ()))}")
     try:
         for row in reader:
-            if row[column] is None or None in row:
+            if None in row or None in row.values():
                 raise ValueError(f"{file}, line {reader.line_num}: the row has not as many fields as the header")
             yield row
     except csv.Error as error:

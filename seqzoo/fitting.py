@@ -30,7 +30,7 @@ __all__ = ["CLI", "run"]
 
 log = logging.getLogger(__name__)
 VERBS = ("fit", "validate", "test")
-LAST = "last.ckpt"
+LAST = "last"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -139,7 +139,7 @@ class CLI(LightningCLI):
     def _checkpoint(self, asked: str | None) -> str | None:
         """The file that `--ckpt_path` means in this run folder."""
         folder = self.root / "checkpoints"
-        last = folder / LAST
+        last = folder / f"{LAST}.ckpt"
         if asked is None and self.subcommand == "fit":
             if any(folder.glob("*.ckpt")):
                 self._stop(
@@ -161,8 +161,8 @@ class CLI(LightningCLI):
         if self.subcommand == "fit":
             self.clock = Clock()
             callbacks = [*callbacks, self.clock]
-            if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
-                callbacks.append(ModelCheckpoint(self.root / "checkpoints", save_last=True, save_top_k=0))
+            last = ModelCheckpoint(self.root / "checkpoints", filename=LAST, enable_version_counter=False)
+            callbacks.append(last)
             if trainer["logger"] is None:
                 kwargs["logger"] = RunLog(self.root)
         kwargs["callbacks"] = callbacks
@@ -173,10 +173,10 @@ class CLI(LightningCLI):
         """Export the model, the best where the recipe says what best is, to `<run folder>/model`."""
         if not self.trainer.is_global_zero or self.trainer.fast_dev_run:
             return
-        saver = self.trainer.checkpoint_callback
-        if saver is not None and saver.monitor and saver.best_model_path:
-            best = torch.load(saver.best_model_path, map_location="cpu", weights_only=True)
-            self.model.load_state_dict(best["state_dict"])
+        for saver in self.trainer.checkpoint_callbacks:
+            if saver.monitor and saver.best_model_path:
+                best = torch.load(saver.best_model_path, map_location="cpu", weights_only=True)
+                self.model.load_state_dict(best["state_dict"])
         recipe = (self.root / "recipe.yaml").read_text(encoding="utf-8")
         training = {
             "seconds": round(self.clock.seconds, 1),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["CheckpointError", "Parts", "fill", "fingerprint", "load", "read", "replace_file", "write"]
+__all__ = ["CheckpointError", "Parts", "fill", "fingerprint", "load", "read", "replace_file", "shapes_only", "write"]
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
@@ -33,6 +33,10 @@ CONFIG_KEYS = {
     "labels": list,
     "preprocessing": dict,
     "files": dict,
+}
+FILLING = {
+    *("uniform_", "normal_", "fill_", "zero_", "copy_", "constant_", "orthogonal_"),
+    *("xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"),
 }
 CARD_FILES = ("README.md", "metrics.json", "recipe.yaml")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -78,7 +82,7 @@ def load(
         model = catalog.resolve("models", room).from_parts(parts)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from None
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RuntimeError) as error:  # RuntimeError: torch, of sizes without sense
         raise _broken(folder, "config.json", str(error)) from None
     return model.to(device=device, dtype=dtype).eval()
 
@@ -206,6 +210,25 @@ def _tensors(folder: Path, content: bytes) -> dict[str, Tensor]:
         name: tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
         for name, tensor in tensors.items()
     }
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Modules made here have shapes but no memory and no random numbers, until `fill` gives them their tensors.
+
+    In-place filling is skipped: on the meta device it does nothing, at the cost of importing torch's compiler.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            if getattr(function, "__name__", "") in FILLING:
+                return args[0] if args else kwargs["tensor"]
+            return function(*args, **(kwargs or {}))
+
+    with torch.device("meta"), Unfilled():
+        yield
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -57,7 +57,7 @@ class BagOfWords(nn.Module):
         self.register_buffer("scale", torch.zeros(max_features + 1, columns))
         self.weight = nn.Parameter(torch.empty(max_features + 1, hidden_size))
         if weighting == "naive-bayes":
-            nn.init.constant_(self.weight, 0.1)  # every n-gram counts by its ratio alone: training starts at naive Bayes
+            nn.init.constant_(self.weight, 0.05)  # every n-gram counts by its ratio alone: training starts at naive Bayes
         else:
             nn.init.normal_(self.weight, std=0.01)
         self.dropout = nn.Dropout(dropout)
@@ -75,6 +75,21 @@ class BagOfWords(nn.Module):
         if self.activation == "relu":
             summary = summary.relu()
         return Encoded(None, self.dropout(summary))
+
+    def initialise_head(self, head: nn.Linear) -> None:
+        """Without activation, and with one column per class (one for two classes), the head's weights stay 1 and 0.
+
+        Two classes: half the sum against its negative. The vectors alone are then the classifier's weights, so that
+        training starts at naive Bayes and weight decay falls on them.
+        """
+        classes = head.out_features
+        if self.activation != "none" or self.output_size != (1 if classes == 2 else classes):
+            return
+        fixed = torch.tensor([[-0.5], [0.5]]) if classes == 2 else torch.eye(classes)
+        with torch.no_grad():
+            head.weight.copy_(fixed)
+            head.bias.zero_()
+        head.weight.requires_grad_(False)
 
     def fit_statistics(self, documents: Sequence[np.ndarray], targets: np.ndarray, n_classes: int) -> None:
         """Choose the `max_features` n-grams found in most texts (at least `min_documents`) and fit their weights.

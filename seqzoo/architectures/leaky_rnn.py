@@ -1,5 +1,7 @@
 """Leaky integrator units: each hidden unit forgets at its own pace."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -42,9 +44,9 @@ class LeakyRNN(nn.Module):
         self.input = InputLinear(self.inputs.output_size, hidden_size)
         self.hidden = nn.Linear(hidden_size, hidden_size, bias=False)
         nn.init.orthogonal_(self.hidden.weight)
+        spread = [max_time_constant ** ((unit + 1) / hidden_size) for unit in range(hidden_size)]
         self.log_time_constant = nn.Parameter(  # log(tau - 1) is unbounded: tau stays above 1
-            torch.expm1(torch.linspace(1e-2, 1.0, hidden_size) * torch.tensor(max_time_constant + 1e-2).log()).log(),
-            requires_grad=learn_time_constants,
+            torch.tensor([math.log(max(tau - 1, 1e-3)) for tau in spread]), requires_grad=learn_time_constants
         )
         self.pooling = Pooling(hidden_size, pooling)
         self.summary_dropout = nn.Dropout(summary_dropout)

@@ -8,7 +8,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning as L
 import numpy as np
@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from seqzoo.preprocessing.tokenizer import Tokenizer, check_keep, truncate
 from seqzoo.specs import TextBatch
 
-__all__ = ["BucketSampler", "LabelledTexts", "TextDataModule", "find_folder"]
+__all__ = ["BucketSampler", "LabelledTexts", "TextDataModule", "find_folder", "load_from_hub"]
 
 log = logging.getLogger(__name__)
 POOL = 50  # batches whose texts are sorted by length together
@@ -44,6 +44,19 @@ def find_folder(name: str, data_dir: str | os.PathLike[str] | None, files: Seque
         if not (folder / file).is_file():
             raise FileNotFoundError(f"corpus {name}: {folder} holds no {file}; it needs {', '.join(files)}")
     return folder
+
+
+def load_from_hub(name: str, dataset: str, split: str, config: str | None = None) -> Any:
+    """A split of a dataset on the Hugging Face Hub; OSError with the way out where it cannot be had."""
+    from datasets import load_dataset
+
+    try:
+        return load_dataset(dataset, config, split=split)
+    except OSError as error:
+        raise OSError(
+            f"corpus {name}: {dataset} cannot be fetched from the Hub ({error}); go online, "
+            f"or give the files' folder as data_dir, or set SEQZOO_DATA to a folder that holds {name}/"
+        ) from None
 
 
 class TextDataModule(L.LightningDataModule, ABC):
@@ -248,6 +261,7 @@ class BucketSampler(DistributedSampler):
         self.n_batches = -(-len(lengths) // batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
+        """The order is drawn when the first batch is asked for: a resumed trainer sets the epoch only after `iter`."""
         if not self.shuffle:
             batches = self._cut(np.argsort(self.lengths, kind="stable"))
         else:
@@ -259,7 +273,8 @@ class BucketSampler(DistributedSampler):
             batches = [batches[index] for index in random.permutation(len(batches))]
             while len(batches) % self.num_replicas:
                 batches.append(batches[len(batches) % self.n_batches])
-        return iter([batch.tolist() for batch in batches[self.rank :: self.num_replicas]])
+        for batch in batches[self.rank :: self.num_replicas]:
+            yield batch.tolist()
 
     def _cut(self, order: np.ndarray) -> list[np.ndarray]:
         return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]

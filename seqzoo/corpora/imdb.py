@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seqzoo.corpora.datamodule import LabelledTexts, TextDataModule, find_folder
+from seqzoo.corpora.datamodule import LabelledTexts, TextDataModule, find_folder, load_from_hub
 
 __all__ = ["IMDB"]
 
@@ -40,9 +40,7 @@ class IMDB(TextDataModule):
             raise ValueError(f"imdb has the splits {', '.join(SIZES)}, not {split!r}")
         folder = find_folder(self.name, self.data_dir, FILES if split != "unsupervised" else (f"{split}.parquet",))
         if folder is None:
-            from datasets import load_dataset
-
-            rows = load_dataset(self.source["type"], split=split)
+            rows = load_from_hub(self.name, self.source["type"], split)
             return LabelledTexts(rows["text"][:], np.asarray(rows["label"][:], dtype=np.int64))
         import pyarrow
         import pyarrow.parquet

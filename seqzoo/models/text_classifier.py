@@ -64,6 +64,8 @@ class TextClassifier(nn.Module):
         self.spec = TextSpec(len(tokenizer), tokenizer.pad_index, tokenizer.unknown_index)
         self.network = network(self.spec, **self.arguments)
         self.head = nn.Linear(self.network.output_size, len(self.labels))
+        if hasattr(self.network, "initialise_head"):
+            self.network.initialise_head(self.head)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """(B, T) token ids, (B,) -> logits (B, labels), float32."""
@@ -172,7 +174,7 @@ class TextClassifier(nn.Module):
             raise hub.CheckpointError(
                 f"config.json: preprocessing must give max_tokens and keep, got {config['preprocessing']!r}"
             )
-        with torch.device("meta"):  # no memory and no random numbers before the shapes are known to fit
+        with hub.shapes_only():  # no memory before the shapes are known to fit
             model = cls(
                 config["architecture"],
                 config["arguments"],

@@ -81,6 +81,9 @@ class TextClassification(L.LightningModule):
                 "set datamodule.tokenizer = model.tokenizer before training it on"
             )
 
+    def on_fit_start(self) -> None:
+        self.model.train()  # a loaded model comes in eval mode, in which dropout does nothing
+
     def _build(self, tokenizer: Tokenizer, labels: list[str], preprocessing: dict[str, Any]) -> None:
         self.model = TextClassifier(self.architecture, self.arguments, tokenizer=tokenizer, labels=labels, **preprocessing)
         self._make_metrics()

@@ -1,0 +1,78 @@
+"""Fixtures that more than one file asks for."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from made_up import LABELS, TinyCorpus, make_texts, small_arguments
+
+from seqzoo.models.text_classifier import TextClassifier
+from seqzoo.preprocessing.tokenizer import Tokenizer
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the network
+torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `corpora` are skipped where SEQZOO_DATA names no folder."""
+    if os.path.isdir(os.environ.get("SEQZOO_DATA", "")):
+        return
+    skip = pytest.mark.skip(reason="needs the real corpora: set SEQZOO_DATA to their folder")
+    for item in items:
+        if item.get_closest_marker("corpora"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def no_corpora(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that has no folder of corpora."""
+    monkeypatch.delenv("SEQZOO_DATA", raising=False)
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.fit(make_texts(200, seed=1)[0], vocab_size=100)
+
+
+@pytest.fixture
+def corpus() -> TinyCorpus:
+    return TinyCorpus(batch_size=16, validation_size=40)
+
+
+def make_model(architecture: str, tokenizer: Tokenizer, **options: object) -> TextClassifier:
+    """An untrained model whose output depends on every token, in eval mode."""
+    torch.manual_seed(0)
+    model = TextClassifier(
+        architecture, small_arguments(architecture), tokenizer=tokenizer, labels=LABELS, **{"max_tokens": 64, **options}
+    )
+    texts, targets = make_texts(200, seed=1)
+    if hasattr(model.network, "fit_statistics"):
+        model.network.fit_statistics(tokenizer.encode(texts), targets, 2)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model.eval()
+
+
+@pytest.fixture(params=["bilstm", "bow"])
+def model(request: pytest.FixtureRequest, tokenizer: Tokenizer) -> TextClassifier:
+    return make_model(request.param, tokenizer)
+
+
+@pytest.fixture(params=["bilstm", "bow"])
+def checkpoint(request: pytest.FixtureRequest, tokenizer: Tokenizer, tmp_path: Path) -> Path:
+    """A checkpoint folder of an untrained model."""
+    return make_model(request.param, tokenizer).save_pretrained(tmp_path / request.param)
+
+
+@pytest.fixture(scope="session")
+def saved(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A checkpoint folder that no test changes."""
+    yield make_model("bilstm", tokenizer).save_pretrained(tmp_path_factory.mktemp("saved") / "tiny")

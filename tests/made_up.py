@@ -1,0 +1,104 @@
+"""Made-up texts, corpora and commands for the tests: everything from a seed, nothing from a network."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqzoo.corpora.datamodule import LabelledTexts, TextDataModule
+
+ROOT = Path(__file__).parents[1]
+GOOD = ("lovely", "superb", "moving", "brilliant", "charming", "wonderful")
+BAD = ("dreadful", "boring", "clumsy", "awful", "tedious", "hopeless")
+PLAIN = ("the", "a", "film", "story", "actor", "and", "it", "was", "with", "plot", "music", "of", "in", "this", "ending")
+LABELS = ["negative", "positive"]
+
+
+def make_texts(n: int, seed: int = 0, longest: int = 30) -> tuple[list[str], np.ndarray]:
+    """Texts of 3 to `longest` words, half of them negative: a class is told by its words."""
+    random = np.random.default_rng(seed)
+    targets = random.permutation(np.arange(n) % 2)
+    texts = []
+    for target in targets:
+        words = random.choice(PLAIN, random.integers(2, longest))
+        places = random.integers(0, len(words) + 1, 1 + len(words) // 6)
+        texts.append(" ".join(np.insert(words.astype(object), places, random.choice((BAD, GOOD)[target], len(places)))))
+    return texts, targets.astype(np.int64)
+
+
+class TinyCorpus(TextDataModule):
+    """200 made-up texts to train, 60 to test."""
+
+    name = "tiny"
+    labels = LABELS
+    source = {"type": "made-up", "config": "tiny"}
+    language = ["en"]
+    citation = "nobody"
+    limits = []
+    example = "a lovely film"
+
+    def read(self, split: str) -> LabelledTexts:
+        texts, targets = make_texts(*{"train": (200, 1), "test": (60, 2)}[split])
+        return LabelledTexts(texts, targets)
+
+
+def write_imdb(folder: Path, n: int = 160) -> Path:
+    """Parquet files of the form that the corpus `imdb` reads."""
+    import pyarrow
+    import pyarrow.parquet
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, split in enumerate(("train", "test", "unsupervised")):
+        texts, targets = make_texts(n, seed)
+        labels = targets if split != "unsupervised" else np.full(n, -1)
+        pyarrow.parquet.write_table(pyarrow.table({"text": texts, "label": labels}), folder / f"{split}.parquet")
+    return folder
+
+
+def small_arguments(architecture: str) -> dict[str, Any]:
+    """Arguments that make an architecture small: every size that it knows, its other defaults kept."""
+    import inspect
+
+    from seqzoo.catalog import resolve
+
+    small = {"embedding_size": 8, "hidden_size": 8, "max_features": 300, "min_documents": 1}
+    known = inspect.signature(resolve("architectures", architecture)).parameters
+    return {key: value for key, value in small.items() if key in known}
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Of a subprocess: one thread, no network, no corpora but those that a test names."""
+    kept = {key: value for key, value in os.environ.items() if key != "SEQZOO_DATA"}
+    return {**kept, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), **extra}
+
+
+def python(*arguments: str, cwd: Path | None = None, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run this Python; standard output and error as text."""
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, input=stdin, env=environment(), capture_output=True, text=True, timeout=300
+    )
+
+
+def seqzoo_command(*arguments: str, cwd: Path | None = None, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the `seqzoo` command in a process of its own."""
+    return python("-m", "seqzoo.cli", *map(str, arguments), cwd=cwd, stdin=stdin)
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+def random_lengths(batch: int, longest: int, seed: int = 0) -> torch.Tensor:
+    """Unequal lengths from 1 to `longest`, both of which occur."""
+    lengths = torch.randint(1, longest + 1, (batch,), generator=torch.Generator().manual_seed(seed))
+    lengths[0], lengths[-1] = longest, 1
+    return lengths

@@ -1,0 +1,146 @@
+"""Every recipe names what is there, and its schedule is as long as its training."""
+
+import math
+import sys
+from importlib import import_module
+from typing import Any
+
+import pytest
+import yaml
+
+from seqzoo.catalog import check_arguments, list_recipes, recipe_path, resolve, resource
+
+NAMES = list_recipes()
+OVERLAYS = [f"trainer/{path.stem}" for path in sorted(resource("recipes").glob("trainer/*.yaml"))]
+CORPUS_SIZES = {"imdb": {"train": 25_000, "unsupervised": 50_000}}
+every_recipe = pytest.mark.parametrize("name", NAMES)
+
+
+def read(name: str) -> dict[str, Any]:
+    return yaml.safe_load(recipe_path(name).read_text(encoding="utf-8"))
+
+
+def class_of(path: str) -> type:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def class_paths(node: Any) -> list[str]:
+    """All class_path values of a recipe, wherever they stand."""
+    if isinstance(node, dict):
+        own = [value for key, value in node.items() if key == "class_path"]
+        return own + class_paths(list(node.values()))
+    return [path for value in node for path in class_paths(value)] if isinstance(node, list) else []
+
+
+def strings(node: Any) -> list[str]:
+    """All texts among the values of a recipe."""
+    if isinstance(node, dict):
+        return strings(list(node.values()))
+    if isinstance(node, list):
+        return [text for value in node for text in strings(value)]
+    return [node] if isinstance(node, str) else []
+
+
+def training_texts(recipe: dict[str, Any]) -> int:
+    """How many texts an epoch has, unlabelled ones with soft labels included."""
+    data = recipe["data"]["init_args"]
+    sizes = CORPUS_SIZES[recipe["data"]["class_path"].split(".")[2]]
+    size = data.get("num_train") or sizes["train"] - data.get("validation_size", 2_500)
+    for callback in recipe["trainer"].get("callbacks") or []:
+        if callback["class_path"].endswith(".SoftLabels"):
+            size += sizes[callback.get("init_args", {}).get("split", "unsupervised")]
+    return size
+
+
+def test_there_are_recipes_and_overlays():
+    assert {"imdb-bilstm", "imdb-bow"} <= set(NAMES) and {"trainer/cpu", "trainer/gpu"} <= set(OVERLAYS)
+
+
+@every_recipe
+def test_the_name_says_corpus_and_architecture(name):
+    recipe = read(name)
+    corpus, _, architecture = name.partition("-")
+    assert recipe["data"]["class_path"].split(".")[:3] == ["seqzoo", "corpora", corpus]
+    assert architecture.replace("-", "_").startswith(recipe["model"]["init_args"]["architecture"])
+    assert recipe["trainer"]["default_root_dir"] == f"runs/{name}"
+    assert isinstance(recipe["seed_everything"], int)
+
+
+@every_recipe
+def test_the_first_line_says_what_it_is(name):
+    first = recipe_path(name).read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("# ") and len(first) > 20
+
+
+@every_recipe
+def test_its_architecture_and_arguments_exist(name):
+    model = read(name)["model"]["init_args"]
+    check_arguments(model["architecture"], resolve("architectures", model["architecture"]), model["arguments"])
+
+
+@every_recipe
+def test_its_corpus_and_arguments_exist(name):
+    data = read(name)["data"]
+    corpus = class_of(data["class_path"])
+    assert corpus is resolve("corpora", data["class_path"].split(".")[2])
+    check_arguments(name, corpus, data["init_args"])
+    assert "data_dir" not in data["init_args"], "a recipe names no folder"
+    corpus(**data["init_args"])
+
+
+@every_recipe
+def test_it_names_our_own_classes_and_torchs_alone(name):
+    paths = class_paths(read(name))
+    assert len(paths) >= 3
+    for path in paths:
+        assert path.startswith(("seqzoo.", "torch.optim.", "lightning.pytorch.")), path
+        assert isinstance(class_of(path), type)
+
+
+@every_recipe
+def test_its_callbacks_take_their_arguments(name, tmp_path, monkeypatch):
+    """Folders under `runs/` are those of recipes that were run before; they are made up here."""
+    monkeypatch.chdir(tmp_path)
+    for callback in read(name)["trainer"].get("callbacks") or []:
+        given = callback.get("init_args", {})
+        for value in strings(given):
+            if value.startswith("runs/"):
+                assert value.split("/")[1] in set(NAMES) - {name}, f"{value} is no run of another recipe"
+                (tmp_path / value).mkdir(parents=True, exist_ok=True)
+        class_of(callback["class_path"])(**given)
+
+
+@every_recipe
+def test_the_one_cycle_schedule_is_as_long_as_the_training(name):
+    recipe = read(name)
+    schedule = recipe["model"]["init_args"].get("lr_scheduler", {})
+    if not schedule.get("class_path", "").endswith("OneCycleLR"):
+        pytest.skip("no OneCycleLR")
+    batches = math.ceil(training_texts(recipe) / recipe["data"]["init_args"]["batch_size"])
+    steps = recipe["trainer"]["max_epochs"] * batches // recipe["trainer"].get("accumulate_grad_batches", 1)
+    assert schedule["init_args"]["total_steps"] == steps
+    assert recipe["model"]["init_args"]["lr_scheduler_interval"] == "step"
+    assert schedule["init_args"]["max_lr"] == recipe["model"]["init_args"]["optimizer"]["init_args"]["lr"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@every_recipe
+def test_an_overlay_changes_what_it_names_and_nothing_else(name, overlay, capsys, monkeypatch):
+    from seqzoo import cli
+
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    found = []
+    for configs in ([name], [name, overlay]):
+        flags = [word for config in configs for word in ("--config", config)]
+        with pytest.raises(SystemExit) as caught:
+            cli.main(["fit", *flags, "--print_config"])
+        assert not caught.value.code
+        found.append(yaml.safe_load(capsys.readouterr().out))
+    plain, overlaid = found
+    changes = read(overlay)
+    assert set(changes) == {"trainer"}
+    assert overlaid.pop("trainer") == {**plain.pop("trainer"), **changes["trainer"]}
+    assert overlaid == plain
+    for key, value in read(name)["model"]["init_args"]["arguments"].items():
+        assert plain["model"]["init_args"]["arguments"][key] == value
