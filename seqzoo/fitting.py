@@ -222,6 +222,7 @@ def run(arguments: list[str]) -> None:
     """`fit`, `validate` or `test` with Lightning CLI arguments; bundled recipes may be given by name."""
     warnings.filterwarnings("ignore", message=r".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
+    warnings.filterwarnings("ignore", message=r"Total length of .* across ranks is zero.*")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     sys.argv = ["seqzoo", *_recipe_names(arguments)]

@@ -18,7 +18,16 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from seqzoo.preprocessing.tokenizer import Tokenizer, check_keep, truncate
 from seqzoo.specs import TextBatch
 
-__all__ = ["BucketSampler", "LabelledTexts", "TextDataModule", "find_folder", "load_from_hub"]
+__all__ = [
+    "BucketSampler",
+    "LabelledTexts",
+    "TextDataModule",
+    "draw",
+    "find_folder",
+    "load_from_hub",
+    "official",
+    "read_parquet",
+]
 
 log = logging.getLogger(__name__)
 POOL = 50  # batches whose texts are sorted by length together
@@ -57,6 +66,37 @@ def load_from_hub(name: str, dataset: str, split: str, config: str | None = None
             f"corpus {name}: {dataset} cannot be fetched from the Hub ({error}); go online, "
             f"or give the files' folder as data_dir, or set SEQZOO_DATA to a folder that holds {name}/"
         ) from None
+
+
+def read_parquet(path: Path, columns: Sequence[str]) -> dict[str, list]:
+    """Columns of a parquet file as lists; ValueError where it is damaged or lacks one."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(path, columns=list(columns))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(f"{path} is not a parquet file with the columns {', '.join(columns)} ({error})") from None
+    if missing := sorted(set(columns) - set(table.column_names)):
+        raise ValueError(f"{path} has no column {missing[0]!r}")
+    return {column: table[column].to_pylist() for column in columns}
+
+
+def draw(whole: LabelledTexts, test_fraction: float, seed: int) -> dict[str, LabelledTexts]:
+    """A seeded random `train` and `test` of a corpus without official split."""
+    order = np.random.default_rng(seed).permutation(len(whole.texts))
+    size = round(test_fraction * len(order))
+    parts = {"test": order[:size], "train": order[size:]}
+    return {
+        name: LabelledTexts([whole.texts[index] for index in indices], whole.targets[indices])
+        for name, indices in parts.items()
+    }
+
+
+def official(name: str, split: str) -> None:
+    """ValueError unless `split` is `train` or `test`, the two that most corpora have."""
+    if split not in ("train", "test"):
+        raise ValueError(f"{name} has the splits train and test, not {split!r}")
 
 
 class TextDataModule(L.LightningDataModule, ABC):

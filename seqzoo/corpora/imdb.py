@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seqzoo.corpora.datamodule import LabelledTexts, TextDataModule, find_folder, load_from_hub
+from seqzoo.corpora.datamodule import LabelledTexts, TextDataModule, find_folder, load_from_hub, read_parquet
 
 __all__ = ["IMDB"]
 
@@ -42,12 +42,5 @@ class IMDB(TextDataModule):
         if folder is None:
             rows = load_from_hub(self.name, self.source["type"], split)
             return LabelledTexts(rows["text"][:], np.asarray(rows["label"][:], dtype=np.int64))
-        import pyarrow
-        import pyarrow.parquet
-
-        path = folder / f"{split}.parquet"
-        try:
-            table = pyarrow.parquet.read_table(path, columns=["text", "label"])
-        except (pyarrow.ArrowException, OSError) as error:
-            raise ValueError(f"{path} is not a parquet file with columns text and label ({error})") from None
-        return LabelledTexts(table["text"].to_pylist(), table["label"].to_numpy().astype(np.int64))
+        rows = read_parquet(folder / f"{split}.parquet", ("text", "label"))
+        return LabelledTexts(rows["text"], np.asarray(rows["label"], dtype=np.int64))

@@ -41,9 +41,10 @@ class Pooling(nn.Module):
         inside = step_mask(steps, lengths)[..., None]  # (B, T, 1)
         parts = []
         if self.how in ("max", "max-mean"):
-            parts.append(steps.float().masked_fill(~inside, -torch.inf).amax(1))
+            parts.append(steps.masked_fill(~inside, -torch.inf).max(1).values.float())
         if self.how in ("mean", "max-mean"):
-            parts.append(steps.float().masked_fill(~inside, 0.0).sum(1) / lengths.to(steps.device)[:, None])
+            total = steps.masked_fill(~inside, 0.0).sum(1, dtype=torch.float32)
+            parts.append(total / lengths.to(steps.device)[:, None])
         if self.how == "attention":
             scores = self.score(self.hidden(steps).tanh()).float().masked_fill(~inside, -torch.inf)
             parts.append((scores.softmax(1) * steps.float().masked_fill(~inside, 0.0)).sum(1))

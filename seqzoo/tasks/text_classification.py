@@ -21,7 +21,7 @@ __all__ = ["TextClassification"]
 
 
 def _adamw(parameters: Any) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr=1e-3)
+    return torch.optim.AdamW(parameters, lr=1e-3, fused=True)
 
 
 class TextClassification(L.LightningModule):
