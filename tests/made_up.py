@@ -66,7 +66,7 @@ def small_arguments(architecture: str) -> dict[str, Any]:
 
     from seqzoo.catalog import resolve
 
-    small = {"embedding_size": 8, "hidden_size": 8, "max_features": 300, "min_documents": 1}
+    small = {"embedding_size": 8, "hidden_size": 8, "channels": 8, "max_features": 300, "min_documents": 1}
     known = inspect.signature(resolve("architectures", architecture)).parameters
     return {key: value for key, value in small.items() if key in known}
 

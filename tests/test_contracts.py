@@ -32,7 +32,17 @@ VARIANTS = [  # arguments that take another path through a network
     *(("bow", {"weighting": weighting, "ngrams": 2}) for weighting in ("multi-hot", "count", "tf-idf")),
     ("bow", {"weighting": "naive-bayes", "ngrams": 3, "hidden_size": 1}),
     ("bow", {"activation": "relu", "hidden_size": 5}),
+    *(("gru", {"pooling": pooling}) for pooling in ("max-mean", "attention")),
+    ("lstm", {"reverse": True, "initialisation": "orthogonal"}),
+    ("lstm", {"bidirectional": True, "num_layers": 2}),
+    ("rnn", {"padded_length": 15}),
+    ("lstm", {"inputs": "one-hot", "bidirectional": True}),
+    ("cnn", {"num_layers": 3, "num_kernels": 2, "kernel_size": 2, "pool_size": 2}),
+    ("cnn_gru", {"num_layers": 2, "kernel_size": 2, "pool_size": 2}),
+    ("transformer", {"causal_attention": True}),
+    ("embed_mlp", {"combine": "flatten", "num_words": 5, "hidden_size": 4}),
 ]
+ONE_HOT = [name for name in NAMES if "inputs" in inspect.signature(resolve("architectures", name)).parameters]
 
 
 def make_batch(batch: int = 6, longest: int = 12) -> tuple[Tensor, Tensor]:
@@ -228,3 +238,38 @@ def test_overfits_sixteen_texts(name):
         if loss < 0.01:
             break
     assert [model.labels.index(result.label) for result in model.predict(texts)] == targets.tolist()
+
+
+@pytest.mark.parametrize("name", ONE_HOT)
+def test_one_hot_words_equal_an_embedding_of_unit_vectors(name: str) -> None:
+    gathered = make_network(name, inputs="one-hot")
+    network = resolve("architectures", name)
+    embedded = network(SPEC, **{**small_arguments(name), "inputs": "embedding", "embedding_size": SPEC.vocab_size}).eval()
+    units = torch.eye(SPEC.vocab_size)
+    units[SPEC.pad_index] = 0.0
+    (key,) = set(embedded.state_dict()) - set(gathered.state_dict())
+    embedded.load_state_dict({**gathered.state_dict(), key: units})
+    tokens, lengths = make_batch()
+    with torch.no_grad():
+        torch.testing.assert_close(gathered(tokens, lengths).summary, embedded(tokens, lengths).summary, **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
+def test_a_series_is_read_without_an_embedding(name: str) -> None:
+    network = resolve("architectures", name)(
+        seqzoo.SeriesSpec(n_channels=3, context_length=8, horizon=2), hidden_size=4
+    ).eval()
+    encoded = network(torch.randn(2, 8, 3), torch.tensor([8, 5]))
+    assert encoded.steps.shape == (2, 8, 4) and encoded.summary.shape == (2, 4)
+
+
+def test_without_masking_padding_is_read_as_data() -> None:
+    torch.manual_seed(0)
+    arguments = {"embedding_size": 4, "hidden_size": 4}
+    masked = resolve("architectures", "lstm")(SPEC, **arguments).eval()
+    unmasked = resolve("architectures", "lstm")(SPEC, padded_length=12, **arguments).eval()
+    unmasked.load_state_dict(masked.state_dict())
+    tokens, lengths = torch.tensor([[3, 4, 0, 0]]), torch.tensor([2])
+    longer = unmasked(tokens, lengths).summary
+    assert not torch.allclose(longer, masked(tokens, lengths).summary)
+    torch.testing.assert_close(longer, unmasked(tokens[:, :2], lengths).summary)

@@ -1,0 +1,133 @@
+"""Corpora read files of the public form; those at hand have the sizes that their publishers give."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+import seqzoo
+from seqzoo import catalog
+from seqzoo.corpora.newsgroups20 import without
+
+MESSAGE = """From: someone@example.org
+Subject: engines
+
+In article <1@example.org> another writes:
+> which engine?
+
+Take the small one.
+
+--
+Someone, a place
+"""
+
+
+def parquet(path: Path, **columns: list[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+
+
+@pytest.mark.parametrize("name", catalog.list_corpora())
+def test_an_unknown_split_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="splits"):
+        seqzoo.create_datamodule(name, data_dir=str(tmp_path)).read("nonsense")
+
+
+@pytest.mark.parametrize("name", catalog.list_corpora())
+def test_a_folder_without_the_files_is_named_with_what_it_needs(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no .*parquet; it needs"):
+        seqzoo.create_datamodule(name, data_dir=str(tmp_path)).read("train")
+
+
+@pytest.mark.parametrize("name", catalog.list_corpora())
+def test_a_corpus_says_what_its_card_needs(name: str) -> None:
+    corpus = catalog.resolve("corpora", name)
+    assert corpus.name == name
+    assert set(corpus.source) == {"type", "config"}
+    assert corpus.citation and corpus.language and corpus.limits and corpus.example
+
+
+def test_removing_takes_headers_then_quotations_and_signature() -> None:
+    assert without(MESSAGE, "none") == MESSAGE
+    assert without(MESSAGE, "headers").startswith("In article")
+    assert without(MESSAGE, "all").strip() == "Take the small one."
+
+
+def test_newsgroups_by_date_and_random_have_the_same_messages(tmp_path: Path) -> None:
+    parquet(tmp_path / "train.parquet", text=[f"a: b\n\ntrain {index}" for index in range(30)], label=[0, 1, 2] * 10)
+    parquet(tmp_path / "test.parquet", text=[f"a: b\n\ntest {index}" for index in range(10)], label=[3] * 10)
+    bydate = seqzoo.create_datamodule("newsgroups20", data_dir=str(tmp_path))
+    random = seqzoo.create_datamodule("newsgroups20", data_dir=str(tmp_path), split="random")
+    parts = {split: random.read(split) for split in ("train", "test")}
+    assert len(parts["test"].texts) == 8
+    both = sorted([*parts["train"].texts, *parts["test"].texts])
+    assert both == sorted([*bydate.read("train").texts, *bydate.read("test").texts])
+    again = seqzoo.create_datamodule("newsgroups20", data_dir=str(tmp_path), split="random").read("test")
+    assert again.texts == parts["test"].texts
+
+
+def test_newsgroups_on_the_hub_have_no_headers_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEQZOO_DATA", raising=False)
+    with pytest.raises(ValueError, match="remove='all'"):
+        seqzoo.create_datamodule("newsgroups20").read("train")
+
+
+def test_sms_repeats_are_dropped_before_the_split(tmp_path: Path) -> None:
+    texts = [f"message {index % 20}" for index in range(50)]
+    parquet(tmp_path / "all.parquet", text=texts, label=[int(index % 20 < 5) for index in range(50)])
+    data = seqzoo.create_datamodule("sms_spam", data_dir=str(tmp_path))
+    train, test = data.read("train"), data.read("test")
+    assert len(train.texts) == 16 and len(test.texts) == 4
+    assert not set(train.texts) & set(test.texts)
+    for part in (train, test):
+        assert [int(int(text.split()[1]) < 5) for text in part.texts] == part.targets.tolist()
+
+
+def test_reuters_keeps_stories_of_one_topic_on_both_sides(tmp_path: Path) -> None:
+    rows = [
+        ("TRAIN", "YES", ["earn"], "Profit", "up"),
+        ("TEST", "YES", ["earn"], "Loss", "down"),
+        ("TRAIN", "YES", ["acq", "earn"], "Both", "no"),
+        ("TRAIN", "YES", ["acq"], "Bid", "yes"),
+        ("TEST", "YES", ["acq"], None, "bid"),
+        ("TRAIN", "YES", ["rice"], "Only in train", ""),
+        ("NOT-USED", "YES", ["earn"], "Unused", ""),
+        ("TRAIN", "NO", ["earn"], "No topics", ""),
+    ]
+    names = ("lewissplit", "has_topics", "topics", "title", "text")
+    parquet(tmp_path / "all.parquet", **dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True)))
+    data = seqzoo.create_datamodule("reuters21578", data_dir=str(tmp_path))
+    assert data.labels == ["acq", "earn"]
+    assert data.read("train").texts == ["Profit\nup", "Bid\nyes"]
+    assert data.read("train").targets.tolist() == [1, 0]
+    assert data.read("test").targets.tolist() == [1, 0]
+
+
+def test_ag_news_counts_classes_from_zero(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        parquet(tmp_path / f"{split}.parquet", text=["a", "b"], label=[0, 3])
+    data = seqzoo.create_datamodule("ag_news", data_dir=str(tmp_path))
+    assert [data.labels[target] for target in data.read("test").targets] == ["World", "Sci/Tech"]
+
+
+@pytest.mark.corpora
+@pytest.mark.parametrize(
+    ("name", "arguments", "n_train", "n_test", "n_labels"),
+    [
+        ("newsgroups20", {}, 11_314, 7_532, 20),
+        ("reuters21578", {}, 6_532, 2_568, 52),
+        ("reuters21578", {"subset": "r8"}, None, None, 8),
+        ("sms_spam", {}, 4_128, 1_032, 2),
+    ],
+)
+def test_real_corpora_have_their_published_sizes(
+    name: str, arguments: dict[str, Any], n_train: int | None, n_test: int | None, n_labels: int
+) -> None:
+    data = seqzoo.create_datamodule(name, **arguments)
+    train, test = data.read("train"), data.read("test")
+    assert n_train in (None, len(train.texts)) and n_test in (None, len(test.texts))
+    assert len(data.labels) == n_labels
+    assert set(np.unique(train.targets)) == set(range(n_labels))
