@@ -111,11 +111,14 @@ def resolve(room: str, name: str) -> type:
 
 
 def check_arguments(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-    """ValueError where an argument is not one of the function's keywords, or not of its annotated plain type."""
+    """ValueError where an argument is not one of the function's keywords, is missing, or not of its annotated plain type."""
     if not isinstance(arguments, Mapping):
         raise ValueError(f"{name}: arguments must be a mapping of names to values, got {arguments!r}")
     parameters = inspect.signature(function, eval_str=True).parameters
     known = [key for key, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
+    for key in known:
+        if parameters[key].default is inspect.Parameter.empty and key not in arguments:
+            raise ValueError(f"{name} needs the argument {key!r}")
     for key, value in arguments.items():
         if key not in known:
             raise ValueError(f"{name} has no argument {key!r}; {hint(key, known)}")

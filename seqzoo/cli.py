@@ -16,7 +16,6 @@ __all__ = ["main"]
 
 LIGHTNING = ("fit", "validate", "test")
 KINDS = ("checkpoints", "architectures", "corpora", "recipes")
-MAX_FIELD = 1 << 30  # characters of one CSV field
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -200,13 +199,15 @@ def _flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _predict(options: argparse.Namespace) -> None:
+    from seqzoo.preprocessing.records import read_records
+
     if bool(options.text) == bool(options.file):
         raise ValueError("give either texts or --file")
     if options.out and Path(options.out).suffix not in (".csv", ".jsonl"):
         raise ValueError(f"--out must end in .csv or .jsonl, got {options.out!r}")
     if options.out and not Path(options.out).absolute().parent.is_dir():
         raise ValueError(f"--out: there is no folder {Path(options.out).absolute().parent}")
-    records = _records(options.file, options.input) if options.file else ({"text": text} for text in options.text)
+    records = read_records(options.file, options.input) if options.file else ({"text": text} for text in options.text)
     key = options.input if options.file else "text"
     first = next(records, None)  # a wrong file is found out before the model is loaded
     model = seqzoo.load(options.name)
@@ -253,55 +254,6 @@ def _short(text: str, width: int = 80) -> str:
     return line if len(line) <= width else line[: width - 3] + "..."
 
 
-def _records(file: str, column: str) -> Iterator[dict[str, str]]:
-    """Rows of a .txt, .csv or .jsonl file, or lines of standard input, read as they are asked for."""
-    kind = "txt" if file == "-" else Path(file).suffix.removeprefix(".").lower()
-    if kind not in ("txt", "csv", "jsonl"):
-        raise ValueError(f"--file must be .txt, .csv, .jsonl or -, got {file!r}")
-    # newline="" leaves line ends inside CSV fields alone
-    source = sys.stdin if file == "-" else open(file, encoding="utf-8-sig", newline="" if kind == "csv" else None)
-    try:
-        with source:
-            if kind == "txt":
-                for line in source:
-                    yield {column: line.rstrip("\r\n")}
-            elif kind == "csv":
-                yield from _csv_rows(file, source, column)
-            else:
-                yield from _json_rows(file, source, column)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 text ({error}); convert it first") from None
-
-
-def _csv_rows(file: str, source: Any, column: str) -> Iterator[dict[str, str]]:
-    import csv
-
-    csv.field_size_limit(MAX_FIELD)
-    reader = csv.DictReader(source)
-    if column not in (reader.fieldnames or ()):
-        raise ValueError(f"{file} has no column {column!r}; {catalog.hint(column, list(reader.fieldnames or ()))}")
-    try:
-        for row in reader:
-            if None in row or None in row.values():
-                raise ValueError(f"{file}, line {reader.line_num}: the row has not as many fields as the header")
-            yield row
-    except csv.Error as error:
-        raise ValueError(f"{file}, line {reader.line_num}: {error}") from None
-
-
-def _json_rows(file: str, source: Any, column: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(source, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise ValueError(f"{file}, line {number}: not JSON ({error})") from None
-        if not isinstance(row, dict) or not isinstance(row.get(column), str):
-            raise ValueError(f"{file}, line {number}: must be an object with a text under {column!r}")
-        yield row
-
-
 def _write(path: Path, rows: Iterator[tuple[dict[str, Any], Any]]) -> None:
     """Results beside their input, into a file that appears only when it is whole."""
     import csv
@@ -327,9 +279,11 @@ def _write(path: Path, rows: Iterator[tuple[dict[str, Any], Any]]) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from seqzoo.preprocessing.records import read_records
+
     if options.file == "-" or Path(options.file).suffix.lower() not in (".csv", ".jsonl"):
         raise ValueError(f"--file must be .csv or .jsonl, got {options.file!r}")
-    rows = list(_records(options.file, options.input))
+    rows = list(read_records(options.file, options.input))
     if not rows:
         raise ValueError(f"{options.file} holds no rows")
     if options.target not in rows[0]:

@@ -30,19 +30,22 @@ def parquet(path: Path, **columns: list[Any]) -> None:
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
 
 
-@pytest.mark.parametrize("name", catalog.list_corpora())
+PUBLIC = [name for name in catalog.list_corpora() if name != "csv"]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
 def test_an_unknown_split_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="splits"):
         seqzoo.create_datamodule(name, data_dir=str(tmp_path)).read("nonsense")
 
 
-@pytest.mark.parametrize("name", catalog.list_corpora())
+@pytest.mark.parametrize("name", PUBLIC)
 def test_a_folder_without_the_files_is_named_with_what_it_needs(name: str, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"holds no .*parquet; it needs"):
         seqzoo.create_datamodule(name, data_dir=str(tmp_path)).read("train")
 
 
-@pytest.mark.parametrize("name", catalog.list_corpora())
+@pytest.mark.parametrize("name", PUBLIC)
 def test_a_corpus_says_what_its_card_needs(name: str) -> None:
     corpus = catalog.resolve("corpora", name)
     assert corpus.name == name
@@ -111,6 +114,48 @@ def test_ag_news_counts_classes_from_zero(tmp_path: Path) -> None:
         parquet(tmp_path / f"{split}.parquet", text=["a", "b"], label=[0, 3])
     data = seqzoo.create_datamodule("ag_news", data_dir=str(tmp_path))
     assert [data.labels[target] for target in data.read("test").targets] == ["World", "Sci/Tech"]
+
+
+def write_csv(path: Path, rows: list[tuple[str, str]]) -> str:
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows), encoding="utf-8")
+    return str(path)
+
+
+def test_a_users_file_is_split_by_seed_and_names_its_labels(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "mine.csv", [(f"text {index}", str(index % 3 + 9)) for index in range(30)])
+    data = seqzoo.create_datamodule("csv", file=file)
+    train, test = data.read("train"), data.read("test")
+    assert data.labels == ["9", "10", "11"]
+    assert len(train.texts) == 24 and len(test.texts) == 6 and not set(train.texts) & set(test.texts)
+    for text, target in zip(test.texts, test.targets, strict=True):
+        assert int(text.split()[1]) % 3 == target
+
+
+def test_a_users_own_test_file_is_taken_whole(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "train.csv", [("a", "x"), ("b", "y")])
+    test = write_csv(tmp_path / "test.csv", [("c", "y")])
+    data = seqzoo.create_datamodule("csv", file=file, test_file=test)
+    assert data.read("train").texts == ["a", "b"] and data.read("test").targets.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([("a", "x"), ("b", "x")], "two different labels"),
+        ([("a", "x"), ("b", "")], "row 2: no label under 'label'"),
+        ([], "holds no rows"),
+    ],
+)
+def test_a_users_file_that_cannot_be_used_says_why(tmp_path: Path, rows: list[tuple[str, str]], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        seqzoo.create_datamodule("csv", file=write_csv(tmp_path / "bad.csv", rows)).read("train")
+
+
+def test_a_test_label_that_train_has_not_is_named(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "train.csv", [("a", "x"), ("b", "y")])
+    test = write_csv(tmp_path / "test.csv", [("c", "z")])
+    with pytest.raises(ValueError, match="row 1: 'z' is no label"):
+        seqzoo.create_datamodule("csv", file=file, test_file=test).read("test")
 
 
 @pytest.mark.corpora

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqzoo.layers.dropout import Dropout
 from seqzoo.layers.ngrams import NGramTable, unique_per_row
 from seqzoo.specs import Encoded, TextSpec
 
@@ -46,6 +47,8 @@ class BagOfWords(nn.Module):
             raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}")
         if activation not in ("none", "relu"):
             raise ValueError(f"activation must be none or relu, got {activation!r}")
+        if hidden_size < 1:
+            raise ValueError(f"hidden_size must be at least 1, got {hidden_size}")
         if not 0.0 <= feature_dropout < 1.0:
             raise ValueError(f"feature_dropout must be at least 0 and below 1, got {feature_dropout}")
         self.weighting, self.smoothing, self.min_documents = weighting, smoothing, min_documents
@@ -60,7 +63,7 @@ class BagOfWords(nn.Module):
             nn.init.constant_(self.weight, 0.05)  # every n-gram counts by its ratio alone: training starts at naive Bayes
         else:
             nn.init.normal_(self.weight, std=0.01)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, inputs: Tensor, lengths: Tensor, state: None = None) -> Encoded:
         """(B, T) token ids, (B,) -> summary (B, hidden_size); no steps."""

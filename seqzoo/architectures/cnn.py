@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from seqzoo.layers.convolution import ConvStack
+from seqzoo.layers.dropout import Dropout
 from seqzoo.layers.inputs import StepInputs
 from seqzoo.layers.pooling import Pooling
 from seqzoo.specs import Encoded, SeriesSpec, TextSpec
@@ -48,7 +49,7 @@ class CNN(nn.Module):
             dropout=dropout,
         )
         self.pooling = Pooling(self.convolutions.output_size, pooling)
-        self.summary_dropout = nn.Dropout(summary_dropout)
+        self.summary_dropout = Dropout(summary_dropout)
         self.output_size = self.pooling.output_size
 
     @property

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from seqzoo.layers.convolution import ConvStack, shorten
+from seqzoo.layers.dropout import Dropout
 from seqzoo.layers.inputs import StepInputs
 from seqzoo.layers.pooling import Pooling
 from seqzoo.layers.recurrent import GRU
@@ -46,10 +47,10 @@ class CNNGRU(nn.Module):
             pool_size=pool_size,
             dropout=dropout,
         )
-        self.pool_size, self.dropout = pool_size, nn.Dropout(dropout)
+        self.pool_size, self.dropout = pool_size, Dropout(dropout)
         self.recurrence = GRU(channels, hidden_size, bidirectional=bidirectional, recurrent_dropout=recurrent_dropout)
         self.pooling = Pooling(hidden_size * (1 + bidirectional), pooling)
-        self.summary_dropout = nn.Dropout(summary_dropout)
+        self.summary_dropout = Dropout(summary_dropout)
         self.output_size = self.pooling.output_size
 
     @property

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from seqzoo.layers.dropout import Dropout
 from seqzoo.layers.inputs import StepInputs
 from seqzoo.layers.pooling import step_mask
 from seqzoo.specs import Encoded, TextSpec
@@ -38,7 +39,7 @@ class EmbedMLP(nn.Module):
         )
         width = embedding_size * (num_words if combine == "flatten" else 1)
         self.dense = nn.Linear(width, hidden_size) if hidden_size else None
-        self.summary_dropout = nn.Dropout(summary_dropout)
+        self.summary_dropout = Dropout(summary_dropout)
         self.output_size = hidden_size or width
 
     @property

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from seqzoo.layers.dropout import Dropout
 from seqzoo.layers.inputs import InputLinear, StepInputs
 from seqzoo.layers.pooling import Pooling, step_mask
 from seqzoo.specs import Encoded, SeriesSpec, TextSpec
@@ -42,7 +43,7 @@ class JordanRNN(nn.Module):
         self.feedback = nn.Linear(num_outputs, hidden_size, bias=False)
         self.output = nn.Linear(hidden_size, num_outputs)
         self.pooling = Pooling(hidden_size + num_outputs, pooling)
-        self.summary_dropout = nn.Dropout(summary_dropout)
+        self.summary_dropout = Dropout(summary_dropout)
         self.output_size = self.pooling.output_size
 
     @property

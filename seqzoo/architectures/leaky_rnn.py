@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from seqzoo.layers.dropout import Dropout
 from seqzoo.layers.inputs import InputLinear, StepInputs
 from seqzoo.layers.pooling import Pooling, step_mask
 from seqzoo.specs import Encoded, SeriesSpec, TextSpec
@@ -49,7 +50,7 @@ class LeakyRNN(nn.Module):
             torch.tensor([math.log(max(tau - 1, 1e-3)) for tau in spread]), requires_grad=learn_time_constants
         )
         self.pooling = Pooling(hidden_size, pooling)
-        self.summary_dropout = nn.Dropout(summary_dropout)
+        self.summary_dropout = Dropout(summary_dropout)
         self.output_size = self.pooling.output_size
 
     @property

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from seqzoo.layers.dropout import Dropout
 from seqzoo.layers.inputs import InputLinear, StepInputs
 from seqzoo.layers.pooling import Pooling, step_mask
 from seqzoo.specs import Encoded, SeriesSpec, TextSpec
@@ -41,7 +42,7 @@ class SkipRNN(nn.Module):
         for weight in (self.hidden.weight, self.skip.weight):
             nn.init.orthogonal_(weight, gain=0.7)
         self.pooling = Pooling(hidden_size, pooling)
-        self.summary_dropout = nn.Dropout(summary_dropout)
+        self.summary_dropout = Dropout(summary_dropout)
         self.output_size = self.pooling.output_size
 
     @property

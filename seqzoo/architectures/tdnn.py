@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from seqzoo.layers.dropout import Dropout
 from seqzoo.layers.inputs import InputConv1d, StepInputs
 from seqzoo.layers.pooling import Pooling, step_mask
 from seqzoo.specs import Encoded, SeriesSpec, TextSpec
@@ -38,7 +39,7 @@ class TDNN(nn.Module):
         self.first = InputConv1d(self.inputs.output_size, hidden_size, delay_1, causal=True)
         self.second = InputConv1d(hidden_size, hidden_size, delay_2, causal=True)
         self.pooling = Pooling(hidden_size, pooling)
-        self.summary_dropout = nn.Dropout(summary_dropout)
+        self.summary_dropout = Dropout(summary_dropout)
         self.output_size = self.pooling.output_size
 
     @property

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from seqzoo.layers.dropout import Dropout
 from seqzoo.layers.inputs import InputLinear, StepInputs
 from seqzoo.layers.pooling import Pooling, step_mask
 from seqzoo.specs import Encoded, SeriesSpec, TextSpec
@@ -27,8 +28,8 @@ class Layer(nn.Module):
         self.num_heads, self.rate = num_heads, dropout
         self.attention_norm, self.dense_norm = nn.LayerNorm(size), nn.LayerNorm(size)
         self.query_key_value, self.attended = nn.Linear(size, 3 * size), nn.Linear(size, size)
-        self.dense = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * size, size))
-        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), Dropout(dropout), nn.Linear(4 * size, size))
+        self.dropout = Dropout(dropout)
 
     def forward(self, steps: Tensor, visible: Tensor) -> Tensor:
         """(B, T, D), (B, 1, T or 1, T) bool -> (B, T, D)."""
@@ -73,7 +74,7 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(hidden_size)
         self.causal = causal_attention
         self.pooling = Pooling(hidden_size, pooling)
-        self.summary_dropout = nn.Dropout(summary_dropout)
+        self.summary_dropout = Dropout(summary_dropout)
         self.output_size = self.pooling.output_size
 
     @property

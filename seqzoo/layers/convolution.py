@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from seqzoo.layers.dropout import Dropout
 from seqzoo.layers.inputs import InputConv1d
 from seqzoo.layers.pooling import step_mask
 
@@ -48,7 +49,7 @@ class ConvStack(nn.Module):
         self.rest = nn.ModuleList(
             InputConv1d(width if layer == 0 else channels, channels, kernel_size) for layer in range(num_layers - 1)
         )
-        self.pool_size, self.dropout = pool_size, nn.Dropout(dropout)
+        self.pool_size, self.dropout = pool_size, Dropout(dropout)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, C) or one-hot ids (B, T), (B,) -> steps (B, T', output_size), lengths (B,)."""

@@ -3,13 +3,20 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LockedDropout", "WordDropout"]
+__all__ = ["Dropout", "LockedDropout", "WordDropout"]
 
 
 def _check_rate(rate: float) -> float:
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"a dropout rate must be at least 0 and below 1, got {rate}")
     return float(rate)
+
+
+class Dropout(nn.Dropout):
+    """torch's, for rates from 0 to below 1."""
+
+    def __init__(self, rate: float):
+        super().__init__(_check_rate(rate))
 
 
 class LockedDropout(nn.Module):

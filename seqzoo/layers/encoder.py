@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from seqzoo.layers.dropout import LockedDropout, WordDropout
+from seqzoo.layers.dropout import Dropout, LockedDropout, WordDropout
 from seqzoo.layers.pooling import Pooling
 from seqzoo.layers.recurrent import GRU, LSTM, RNN, initialise_orthogonal, reverse_by_length
 from seqzoo.specs import Encoded, SeriesSpec, TextSpec
@@ -54,6 +54,8 @@ class RecurrentEncoder(nn.Module):
             raise ValueError(f"inputs must be one of {', '.join(INPUTS)}, got {inputs!r}")
         if initialisation not in INITIALISATIONS:
             raise ValueError(f"initialisation must be one of {', '.join(INITIALISATIONS)}, got {initialisation!r}")
+        if embedding_size < 1:
+            raise ValueError(f"embedding_size must be at least 1, got {embedding_size}")
         if padded_length < 0:
             raise ValueError(f"padded_length must be at least 0, got {padded_length}")
         if reverse and bidirectional:
@@ -80,7 +82,7 @@ class RecurrentEncoder(nn.Module):
             initialise_orthogonal(self.recurrence)
         self.dropout = LockedDropout(dropout)
         self.pooling = Pooling(hidden_size * (1 + bidirectional), pooling)
-        self.summary_dropout = nn.Dropout(summary_dropout)
+        self.summary_dropout = Dropout(summary_dropout)
         self.output_size = self.pooling.output_size
 
     def forward(self, inputs: Tensor, lengths: Tensor, state: Tensor | tuple[Tensor, ...] | None = None) -> Encoded:

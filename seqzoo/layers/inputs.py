@@ -31,6 +31,8 @@ class StepInputs(nn.Module):
         super().__init__()
         if inputs not in INPUTS:
             raise ValueError(f"inputs must be one of {', '.join(INPUTS)}, got {inputs!r}")
+        if embedding_size < 1:
+            raise ValueError(f"embedding_size must be at least 1, got {embedding_size}")
         self.word_dropout = self.embedding = None
         if isinstance(spec, TextSpec):
             self.word_dropout = WordDropout(word_dropout, pad_index=spec.pad_index, unknown_index=spec.unknown_index)
