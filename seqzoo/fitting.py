@@ -11,6 +11,7 @@ import re
 import sys
 import time
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from seqzoo import __version__, catalog
-from seqzoo.hub import replace_file
+from seqzoo.hub import replace_file, shapes_only
+from seqzoo.specs import TextSpec
 
 __all__ = ["CLI", "run"]
 
@@ -112,7 +114,7 @@ class CLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
-        self._check_names(config)
+        self._check(config)
         trainer = config["trainer"]
         if trainer["default_root_dir"] is None:
             trainer["default_root_dir"] = os.path.join("runs", config["model"]["init_args"]["architecture"])
@@ -125,14 +127,19 @@ class CLI(LightningCLI):
         if trainer["enable_model_summary"] is None:
             trainer["enable_model_summary"] = False
 
-    def _check_names(self, config: Any) -> None:
-        """Architecture and its arguments, before any data is read."""
+    def _check(self, config: Any) -> None:
+        """Names, arguments and their ranges, before any data is read; Lightning would bury the messages or be late."""
         given = config["model"].get("init_args", {})
-        if "architecture" not in given:
-            return
         try:
-            network = catalog.resolve("architectures", given["architecture"])
-            catalog.check_arguments(given["architecture"], network, given.get("arguments") or {})
+            if "architecture" in given:
+                network, arguments = catalog.resolve("architectures", given["architecture"]), given.get("arguments") or {}
+                catalog.check_arguments(given["architecture"], network, arguments)
+                with shapes_only():
+                    network(TextSpec(vocab_size=100), **arguments)
+            for stanza in (config["data"], *(config["trainer"]["callbacks"] or ())):
+                if stanza is not None and stanza["class_path"].startswith("seqzoo."):
+                    module, _, name = stanza["class_path"].rpartition(".")
+                    getattr(import_module(module), name)(**stanza.get("init_args", {}))
         except (LookupError, ValueError) as error:
             self._stop(str(error))
 
