@@ -238,7 +238,9 @@ def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
 
 
 def _bar(results: Iterator[Any], silent: bool) -> Iterator[Any]:
-    if silent or not sys.stderr.isatty() or os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS") == "1":
+    from seqzoo.hub import shows_progress
+
+    if silent or not shows_progress():
         return results
     from tqdm import tqdm
 

@@ -25,7 +25,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from seqzoo import __version__, catalog
-from seqzoo.hub import replace_file, shapes_only
+from seqzoo.hub import replace_file, shapes_only, shows_progress
 from seqzoo.specs import TextSpec
 
 __all__ = ["CLI", "run"]
@@ -122,7 +122,7 @@ class CLI(LightningCLI):
         config["ckpt_path"] = self._checkpoint(config["ckpt_path"])
         if self.subcommand != "fit":
             trainer["logger"] = False
-        if trainer["enable_progress_bar"] is None and not sys.stderr.isatty():
+        if trainer["enable_progress_bar"] is None and not shows_progress():
             trainer["enable_progress_bar"] = False
         if trainer["enable_model_summary"] is None:
             trainer["enable_model_summary"] = False

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import struct
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["CheckpointError", "Parts", "fill", "fingerprint", "load", "read", "replace_file", "shapes_only", "write"]
+__all__ = [
+    "CheckpointError",
+    "Parts",
+    "fill",
+    "fingerprint",
+    "load",
+    "read",
+    "replace_file",
+    "shapes_only",
+    "shows_progress",
+    "write",
+]
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
@@ -247,6 +259,12 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
                 f"got {tuple(tensor.shape)} {tensor.dtype}"
             )
     model.load_state_dict(tensors, strict=True, assign=True)
+
+
+def shows_progress() -> bool:
+    """Whether a progress bar may be drawn: on a terminal, unless HF_HUB_DISABLE_PROGRESS_BARS forbids it."""
+    forbidden = os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS", "").upper() in ("1", "ON", "YES", "TRUE")
+    return sys.stderr.isatty() and not forbidden
 
 
 def fingerprint(file: Path) -> dict[str, Any]:

@@ -191,8 +191,8 @@ class TextClassifier(nn.Module):
 
 
 def _bar(results: Iterator[Classification], inputs: Any, progress: bool) -> Iterator[Classification]:
-    if not progress:
+    if not progress or not hub.shows_progress():
         return results
     from tqdm.auto import tqdm
 
-    return tqdm(results, total=len(inputs) if hasattr(inputs, "__len__") else None, unit="text", disable=None)
+    return tqdm(results, total=len(inputs) if hasattr(inputs, "__len__") else None, unit="text")
