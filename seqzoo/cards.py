@@ -76,7 +76,10 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         "tags": ["seqzoo", config["architecture"]],
         "model-index": [{"name": name, "results": [result]}],
     }
-    seeds = ", ".join(f"{seed} ({percent(value)})" for seed, value in training["seeds_tried"].items())
+    seeds = ", ".join(
+        seed if value is None else f"{seed} ({percent(value)} on validation)"
+        for seed, value in training["seeds_tried"].items()
+    )
     rows = [
         (
             "test accuracy",
@@ -84,7 +87,7 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         ),
         ("test macro F1, log loss", f"{test['macro_f1']:.4f}, {test['log_loss']:.4f} nats per text"),
         *((f"baseline: {kind}", percent(value)) for kind, value in numbers["baselines"].items()),
-        ("seeds tried", f"{seeds}: validation accuracy of each; published: seed {training['seed']}"),
+        ("seeds tried", f"{seeds}; published: {training['seed']}"),
         ("training", f"{training['epochs']} epochs, {training['seconds'] / 60:.1f} minutes on {training['machine']}"),
         ("size, parameters", f"{numbers['bytes'] / 1e6:.1f} MB, {numbers['parameters']:,}"),
         (
@@ -117,8 +120,8 @@ model.predict({example})   # {numbers["example"]["label"]}, {numbers["example"][
 {table}
 
 Labels: {", ".join(f"`{label}`" for label in config["labels"])}. Architecture: `{config["architecture"]}`.
-Trained by `seqzoo fit --config {name}` (the recipe as run is `recipe.yaml`). Settings were chosen on validation texts held
-out of train; the test split was read once, for this card. How every number was measured is in `metrics.json`.
+Trained by `seqzoo fit --config {name}` (the recipe as run is `recipe.yaml`). {training["chosen"]}
+The test split was read once, for this card. How every number was measured is in `metrics.json`.
 
 ## Limits
 

@@ -105,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("folder", type=Path, help="run folder of seqzoo fit")
     sub.add_argument("name", help="name of the checkpoint")
     sub.add_argument("--label", required=True, help="one line that says what it is")
-    sub.add_argument("--seed", action="append", required=True, metavar="SEED=ACCURACY", help="validation accuracy, 0 to 1")
+    sub.add_argument("--seed", action="append", required=True, metavar="SEED[=ACCURACY]", help="validation accuracy, 0 to 1")
+    sub.add_argument("--chosen", required=True, help="a sentence on how the settings were chosen")
     sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
     sub.add_argument("--limit", action="append", default=[], help="a sentence on what it cannot do")
 
@@ -319,15 +320,16 @@ def _publish(options: argparse.Namespace) -> None:
     from seqzoo.fitting import machine
 
     try:
-        seeds = {seed: float(value) for seed, value in (pair.split("=") for pair in options.seed)}
+        seeds = {seed: float(value) if value else None for seed, _, value in (pair.partition("=") for pair in options.seed)}
     except ValueError:
-        raise ValueError(f"--seed must read SEED=ACCURACY, got {' '.join(options.seed)}") from None
+        raise ValueError(f"--seed must read SEED or SEED=ACCURACY, got {' '.join(options.seed)}") from None
     numbers = verification.publish(
         options.folder,
         options.name,
         label=options.label,
         machine=machine(),
         seeds_tried=seeds,
+        chosen=options.chosen,
         baselines=options.baseline,
         limits=options.limit,
     )

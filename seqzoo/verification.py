@@ -90,14 +90,16 @@ def publish(
     *,
     label: str,
     machine: str,
-    seeds_tried: Mapping[str, float],
+    seeds_tried: Mapping[str, float | None],
+    chosen: str,
     limits: Sequence[str] = (),
     target: Path | None = None,
     baselines: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Make a published checkpoint of a run's model: float16 weights, measured once on test, card and index written.
 
-    `run` is a run folder of `seqzoo fit`. `seeds_tried` gives the validation accuracy of each seed, `baselines` names
+    `run` is a run folder of `seqzoo fit`. `seeds_tried` gives the validation accuracy of each seed, None where it had no
+    validation texts; `chosen` says in a sentence how the settings were chosen; `baselines` names
     published checkpoints whose measured test accuracy the card sets beside this one's. Returns the numbers.
     """
     source, target = run / "model", target or catalog.resource("checkpoints") / name
@@ -119,7 +121,7 @@ def publish(
             "majority class": float(np.mean(test.targets == majority)),
             **{other: numbers["test"]["accuracy"] for other, numbers in others.items()},
         },
-        "training": {**training, "seeds_tried": dict(seeds_tried)},
+        "training": {**training, "seeds_tried": dict(seeds_tried), "chosen": chosen},
         "data": {
             "corpus": data.name,
             **data.source,
