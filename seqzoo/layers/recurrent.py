@@ -116,21 +116,23 @@ class _VariableLength:
             if layer and self.dropout:
                 steps = nn.functional.dropout(steps, self.dropout, self.training)
             outputs = []
+            marked = steps if steps.dim() == 2 else self._mark(steps, padding)
             for suffix in ("", "_reverse")[: 1 + self.bidirectional]:
                 index = len(finals)
                 weights = [
                     getattr(self, f"{name}_l{layer}{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
                 ]
                 weights[1] = self._drop_columns(weights[1])
-                reads = reverse_by_length(steps, lengths) if suffix else steps
+                reads = reverse_by_length(marked, lengths) if suffix else marked
                 if reads.dim() == 2:  # W_ih times a unit vector is a column of W_ih
                     reads = nn.functional.embedding(reads, weights[0].t())  # (B, T, gates * H)
                     weights[0] = torch.eye(reads.shape[2], dtype=reads.dtype, device=reads.device)
+                    reads = self._mark(reads, padding)
                 if state is None:
                     start = (reads.new_zeros(1, *expected[1:]),) * self.states
                 else:
                     start = tuple(part[index, None] for part in state)
-                output, final = self._direction(reads, end, padding, start, weights)
+                output, final = self._direction(reads, end, start, weights)
                 finals.append(final)
                 outputs.append(reverse_by_length(output, lengths) if suffix else output)
             steps = torch.cat(outputs, -1).masked_fill(padding[..., None], 0.0)
@@ -145,6 +147,10 @@ class _VariableLength:
         if not (self.training and self.recurrent_dropout):
             return weight
         return weight * nn.functional.dropout(weight.new_ones(self.hidden_size), self.recurrent_dropout)
+
+    def _mark(self, steps: Tensor, padding: Tensor) -> Tensor:
+        """What a direction needs to know of padding, beside its input; nothing, where the state is the output."""
+        return steps
 
     def _is_plain(self, inputs: Tensor, lengths: Tensor) -> bool:
         """True where no sequence is padded and no weight is dropped, so that torch.nn's own call is already exact."""
@@ -172,7 +178,7 @@ class RNN(_VariableLength, nn.RNN):
         steps, (hidden,) = self._layers(inputs, lengths, None if state is None else (state,))
         return steps, hidden
 
-    def _direction(self, steps, lengths, padding, start, weights):
+    def _direction(self, steps, lengths, start, weights):
         output, _ = torch.rnn_tanh(steps, start[0], weights, True, 1, 0.0, self.training, False, True)
         return output, (_last(output, lengths),)
 
@@ -193,7 +199,7 @@ class GRU(_VariableLength, nn.GRU):
         steps, (hidden,) = self._layers(inputs, lengths, None if state is None else (state,))
         return steps, hidden
 
-    def _direction(self, steps, lengths, padding, start, weights):
+    def _direction(self, steps, lengths, start, weights):
         output, _ = torch.gru(steps, start[0], weights, True, 1, 0.0, self.training, False, True)
         return output, (_last(output, lengths),)
 
@@ -219,9 +225,11 @@ class LSTM(_VariableLength, nn.LSTM):
             return nn.LSTM.forward(self, inputs, state)
         return self._layers(inputs, lengths, state)
 
-    def _direction(self, steps, lengths, padding, start, weights):
-        marked = torch.cat([steps, padding[..., None].to(steps.dtype)], -1)  # (B, T, C + 1)
+    def _mark(self, steps: Tensor, padding: Tensor) -> Tensor:
+        return torch.cat([steps, padding[..., None].to(steps.dtype)], -1)  # (B, T, C + 1)
+
+    def _direction(self, steps, lengths, start, weights):
         gates = weights[0].new_tensor([-FREEZE, FREEZE, 0.0, 0.0]).repeat_interleave(self.hidden_size)  # i, f, g, o
         weights = [torch.cat([weights[0], gates[:, None]], 1), *weights[1:]]
-        output, _, cell = torch.lstm(marked, start, weights, True, 1, 0.0, self.training, False, True)
+        output, _, cell = torch.lstm(steps, start, weights, True, 1, 0.0, self.training, False, True)
         return output, (_last(output, lengths), cell[0])
