@@ -282,7 +282,7 @@ def test_a_file_without_the_columns_is_a_value_error(tmp_path):
 
     write_imdb(tmp_path)
     pyarrow.parquet.write_table(pyarrow.table({"review": ["a"], "label": [1]}), tmp_path / "train.parquet")
-    with pytest.raises(ValueError, match="columns text and label"):
+    with pytest.raises(ValueError, match="columns text, label"):
         IMDB(data_dir=str(tmp_path)).read("train")
 
 
