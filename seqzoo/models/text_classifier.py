@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -121,25 +122,35 @@ class TextClassifier(nn.Module):
         """`function(tokens, lengths)` of every text in order, on the CPU, with which texts were truncated."""
         if type(batch_size) is not int or batch_size < 1:
             raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
-        texts, device = iter(texts), self.head.weight.device
-        was_training = self.training
+        texts = iter(texts)
         while window := list(islice(texts, WINDOW * batch_size)):
             documents = self.tokenizer.encode(window)
             truncated = [len(document) > self.max_tokens for document in documents]
             documents = [truncate(document, self.max_tokens, self.keep) for document in documents]
-            order = sorted(range(len(documents)), key=lambda index: len(documents[index]))
-            self.eval()
-            try:
-                outputs = []
-                for start in range(0, len(order), batch_size):
-                    tokens, lengths = self.batch([documents[index] for index in order[start : start + batch_size]])
-                    outputs.append(function(tokens.to(device), lengths).cpu())
-            finally:
-                self.train(was_training)
-            outputs = torch.cat(outputs)
-            inverse = torch.empty(len(order), dtype=torch.int64)
-            inverse[torch.tensor(order)] = torch.arange(len(order))
-            yield outputs[inverse], truncated
+            yield self._in_order(documents, function, batch_size), truncated
+
+    def logits(self, documents: Sequence[np.ndarray], *, batch_size: int = 64) -> Tensor:
+        """(N, labels) on the CPU, from the token ids of N texts of at most `max_tokens` each."""
+        with torch.inference_mode():
+            return self._in_order(documents, self, batch_size)
+
+    def _in_order(self, documents: Sequence[np.ndarray], function: Any, batch_size: int) -> Tensor:
+        """Batches of near-equal length through `function(tokens, lengths)`, in eval mode; rows in the documents' order."""
+        device, was_training = self.head.weight.device, self.training
+        order = sorted(range(len(documents)), key=lambda index: len(documents[index]))
+        starts = range(0, len(order), batch_size)
+        batches = [self.batch([documents[index] for index in order[start : start + batch_size]]) for start in starts]
+        self.eval()
+        try:
+            if device.type == "cpu":
+                outputs = torch.cat(_beside_each_other(function, batches))
+            else:
+                outputs = torch.cat([function(tokens.to(device), lengths).cpu() for tokens, lengths in batches])
+        finally:
+            self.train(was_training)
+        inverse = torch.empty(len(order), dtype=torch.int64)
+        inverse[torch.tensor(order)] = torch.arange(len(order))
+        return outputs[inverse]
 
     def save_pretrained(
         self, folder: str | os.PathLike[str], *, half: bool = False, texts: Mapping[str, str] | None = None
@@ -188,6 +199,24 @@ class TextClassifier(nn.Module):
             )
         hub.fill(model, parts.tensors)
         return model
+
+
+def _beside_each_other(function: Any, batches: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    """Each batch on one thread, as many at a time as there are threads: a recurrent step is too small to be shared."""
+    threads = torch.get_num_threads()
+    if threads == 1 or len(batches) == 1:
+        return [function(*batch) for batch in batches]
+
+    def alone(batch: tuple[Tensor, Tensor]) -> Tensor:
+        torch.set_num_threads(1)  # of the calling thread; the caller's own number is set again below
+        with torch.inference_mode():
+            return function(*batch)
+
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(alone, batches))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _bar(results: Iterator[Classification], inputs: Any, progress: bool) -> Iterator[Classification]:
