@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--input", default="text", metavar="COLUMN", help="column or key of the texts (text)")
     sub.add_argument("--out", help="write results to .csv or .jsonl")
     sub.add_argument("--json", action="store_true", help="one JSON object per line on standard output")
-    sub.add_argument("--batch-size", type=int, default=64)
+    sub.add_argument("--batch-size", type=int, default=32)
 
     sub = add("evaluate", _evaluate, "score a checkpoint on a labelled file")
     sub.add_argument("name", help="checkpoint name, folder, or hf-hub:owner/name@revision")

@@ -74,7 +74,7 @@ class TextClassifier(nn.Module):
         return nn.functional.linear(summary.to(self.head.weight.dtype), self.head.weight, self.head.bias).float()
 
     def predict(
-        self, inputs: str | Iterable[str], *, batch_size: int = 64, progress: bool = False
+        self, inputs: str | Iterable[str], *, batch_size: int = 32, progress: bool = False
     ) -> Classification | list[Classification]:
         """The class of one text, or of each text of an iterable, in its order.
 
@@ -86,7 +86,7 @@ class TextClassifier(nn.Module):
             return next(self.stream([inputs]))
         return list(_bar(self.stream(inputs, batch_size=batch_size), inputs, progress))
 
-    def stream(self, texts: Iterable[str], *, batch_size: int = 64) -> Iterator[Classification]:
+    def stream(self, texts: Iterable[str], *, batch_size: int = 32) -> Iterator[Classification]:
         """Classifications one after another, `texts` read a few thousand at a time."""
         for logits, truncated in self._outputs(texts, self, batch_size):
             probabilities = logits.double().softmax(-1).tolist()
@@ -94,7 +94,7 @@ class TextClassifier(nn.Module):
                 best = max(range(len(row)), key=row.__getitem__)
                 yield Classification(self.labels[best], row[best], dict(zip(self.labels, row, strict=True)), cut)
 
-    def encode(self, inputs: str | Iterable[str], *, batch_size: int = 64) -> Tensor:
+    def encode(self, inputs: str | Iterable[str], *, batch_size: int = 32) -> Tensor:
         """The network's summary of one text (D,) or of each of several (N, D), float32, on the CPU."""
         rows = [
             summary
@@ -129,7 +129,7 @@ class TextClassifier(nn.Module):
             documents = [truncate(document, self.max_tokens, self.keep) for document in documents]
             yield self._in_order(documents, function, batch_size), truncated
 
-    def logits(self, documents: Sequence[np.ndarray], *, batch_size: int = 64) -> Tensor:
+    def logits(self, documents: Sequence[np.ndarray], *, batch_size: int = 32) -> Tensor:
         """(N, labels) on the CPU, from the token ids of N texts of at most `max_tokens` each."""
         with torch.inference_mode():
             return self._in_order(documents, self, batch_size)
