@@ -226,7 +226,7 @@ def _predict(options: argparse.Namespace) -> None:
         _write(Path(options.out), rows)
     elif options.json:
         for record, result in rows:
-            print(json.dumps({**record, **_plain(result)}, ensure_ascii=False))
+            print(json.dumps(_beside(record, _plain(result)), ensure_ascii=False))
     else:
         for record, result in rows:
             note = " (truncated)" if result.truncated else ""
@@ -246,6 +246,11 @@ def _bar(results: Iterator[Any], silent: bool) -> Iterator[Any]:
     from tqdm import tqdm
 
     return tqdm(results, unit="text")
+
+
+def _beside(record: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """A row of the input with its result; where the row has a column of that name already, ours becomes `predicted_...`."""
+    return {**record, **{f"predicted_{key}" if key in record else key: value for key, value in result.items()}}
 
 
 def _plain(result: Any) -> dict[str, Any]:
@@ -268,11 +273,12 @@ def _write(path: Path, rows: Iterator[tuple[dict[str, Any], Any]]) -> None:
         file = io.TextIOWrapper(binary, encoding="utf-8", newline="")
         if path.suffix == ".jsonl":
             for record, result in rows:
-                file.write(json.dumps({**record, **_plain(result)}, ensure_ascii=False) + "\n")
+                file.write(json.dumps(_beside(record, _plain(result)), ensure_ascii=False) + "\n")
         else:
             writer = None
             for record, result in rows:
-                row = {**record, "label": result.label, "score": f"{result.score:.6f}", "truncated": result.truncated}
+                row = {"label": result.label, "score": f"{result.score:.6f}", "truncated": result.truncated}
+                row = _beside(record, row)
                 if writer is None:
                     writer = csv.DictWriter(file, list(row))
                     writer.writeheader()

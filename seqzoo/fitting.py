@@ -229,6 +229,7 @@ def run(arguments: list[str]) -> None:
     """`fit`, `validate` or `test` with Lightning CLI arguments; bundled recipes may be given by name."""
     warnings.filterwarnings("ignore", message=r".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
+    warnings.filterwarnings("ignore", message=r"The dirpath has changed.*")
     warnings.filterwarnings("ignore", message=r"Total length of .* across ranks is zero.*")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -344,3 +344,12 @@ def test_version_and_help(run):
 def test_the_command_works_from_any_folder(saved, tmp_path):
     done = seqzoo_command("predict", saved, GOOD[0], cwd=tmp_path)
     assert done.returncode == 0 and done.stderr == "", done.stderr
+
+
+def test_a_column_of_the_users_own_is_never_overwritten(tmp_path, saved, run):
+    file, out = tmp_path / "labelled.csv", tmp_path / "out.csv"
+    file.write_text("text,label\na lovely film,mine\n", encoding="utf-8")
+    assert run("predict", saved, "--file", file, "--out", out)[0] == 0
+    header, row = out.read_text(encoding="utf-8").splitlines()
+    assert header == "text,label,predicted_label,score,truncated"
+    assert row.startswith("a lovely film,mine,")
