@@ -213,7 +213,7 @@ def _beside_each_other(function: Any, batches: Sequence[tuple[Tensor, Tensor]]) 
             return function(*batch)
 
     try:
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(min(threads, len(batches))) as pool:
             return list(pool.map(alone, batches))
     finally:
         torch.set_num_threads(threads)
