@@ -121,7 +121,7 @@ model.predict({example})   # {numbers["example"]["label"]}, {numbers["example"][
 
 Labels: {", ".join(f"`{label}`" for label in config["labels"])}. Architecture: `{config["architecture"]}`.
 Trained by `seqzoo fit --config {name}` (the recipe as run is `recipe.yaml`). {training["chosen"]}
-The test split was read once, for this card. How every number was measured is in `metrics.json`.
+Nothing was chosen on the test split. How every number was measured is in `metrics.json`.
 
 ## Limits
 

@@ -140,7 +140,7 @@ class CLI(LightningCLI):
                 if stanza is not None and stanza["class_path"].startswith("seqzoo."):
                     module, _, name = stanza["class_path"].rpartition(".")
                     getattr(import_module(module), name)(**stanza.get("init_args", {}))
-        except (LookupError, ValueError) as error:
+        except (LookupError, ValueError, OSError) as error:
             self._stop(str(error))
 
     def _checkpoint(self, asked: str | None) -> str | None:

@@ -29,6 +29,9 @@ class SoftLabels(L.Callback):
             raise ValueError("teachers must name at least one checkpoint")
         if split in ("validation", "test"):
             raise ValueError(f"soft labels must not be made for {split} texts")
+        for name in teachers:
+            if "/" in name and not name.startswith("hf-hub:") and not Path(name.removeprefix("local-dir:")).is_dir():
+                raise ValueError(f"there is no teacher {name!r}; train it first by its own recipe")
         self.teachers, self.split = list(teachers), split
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -40,15 +43,19 @@ class SoftLabels(L.Callback):
 
     def _ask(self, data: L.LightningDataModule, kept: Path) -> np.ndarray:
         """(N, labels) float32."""
-        texts = data.texts(self.split)
-        digest = hashlib.sha256("\0".join([*self.teachers, *texts]).encode("utf-8", "surrogatepass")).hexdigest()
+        texts, teachers = data.texts(self.split), [hub.load(name) for name in self.teachers]
+        for name, teacher in zip(self.teachers, teachers, strict=True):
+            if teacher.labels != data.labels:
+                raise ValueError(f"teacher {name} has the labels {teacher.labels}, the corpus {data.labels}")
+        asked = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass"))
+        for teacher in teachers:
+            for tensor in teacher.state_dict().values():
+                asked.update(tensor.numpy().tobytes())
+        digest = asked.hexdigest()
         if kept.is_file() and (found := json.loads(kept.read_text(encoding="utf-8")))["asked"] == digest:
             return np.array(found["probabilities"], np.float32)
         total = np.zeros((len(texts), len(data.labels)))
-        for name in self.teachers:
-            teacher = hub.load(name)
-            if teacher.labels != data.labels:
-                raise ValueError(f"teacher {name} has the labels {teacher.labels}, the corpus {data.labels}")
+        for name, teacher in zip(self.teachers, teachers, strict=True):
             log.info("asking %s about %d texts", name, len(texts))
             total += [list(result.scores.values()) for result in teacher.stream(texts)]
         probabilities = (total / len(self.teachers)).round(5)
