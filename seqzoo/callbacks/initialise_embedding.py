@@ -63,7 +63,8 @@ class InitialiseEmbedding(L.Callback):
                 vectors = self._train(trainer.datamodule, weight.shape[1], Path(trainer.default_root_dir) / "embedding")
             else:
                 vectors = WordVectors.load(self.source)
-            table = self._table(vectors, tokenizer.words, weight.shape[1])
+            words = tokenizer.words[: len(weight)]  # the most frequent, where a network embeds only those
+            table = self._table(vectors, words, weight.shape[1])
             table[tokenizer.pad_index] = 0.0
         table = trainer.strategy.broadcast(table)
         with torch.no_grad():

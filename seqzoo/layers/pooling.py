@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["POOLINGS", "Pooling", "last_step", "step_mask"]
+__all__ = ["POOLINGS", "Pooling", "ends", "last_step", "step_mask"]
 
 POOLINGS = ("last", "max", "mean", "max-mean", "attention")
 
@@ -17,6 +17,15 @@ def last_step(steps: Tensor, lengths: Tensor) -> Tensor:
     """(B, T, D) -> (B, D): the step at each sequence's end."""
     index = (lengths.to(steps.device) - 1)[:, None, None].expand(-1, 1, steps.shape[2])
     return steps.gather(1, index)[:, 0]
+
+
+def ends(tokens: Tensor, lengths: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """(B, T), (B,) -> at most `most` steps of each sequence, half from its start and half from its end, and their number."""
+    if tokens.shape[1] <= most:
+        return tokens, lengths
+    step, end = torch.arange(most, device=tokens.device), lengths.to(tokens.device)[:, None]
+    late = (end > most) & (step >= (most + 1) // 2)
+    return tokens.gather(1, torch.where(late, step + end - most, step)), lengths.clamp(max=most)
 
 
 class Pooling(nn.Module):
