@@ -1,4 +1,4 @@
-"""Two trained models in one checkpoint: their logits added up, whatever their vocabularies."""
+"""Trained models as a start, or as the parts of another: matched by word, whatever their vocabularies."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from made_up import write_imdb
 
 import seqzoo
 from seqzoo.callbacks.join_models import JoinModels
+from seqzoo.callbacks.start_from import StartFrom
 
 SMALL = {"embedding_size": 6, "hidden_size": 5}
 
@@ -40,12 +41,15 @@ def sources(folder: Path, tmp_path: Path) -> dict[str, str]:
     return {part: str(model.save_pretrained(tmp_path / part)) for part, model in models.items()}
 
 
-def join(folder: Path, root: Path, callback: JoinModels, **arguments) -> tuple:
+def join(folder: Path, root: Path, callback: L.Callback, **arguments) -> tuple:
     """The joined model, made by a fit of no epochs, and its corpus."""
+    arguments = {"ngrams": 2, "min_documents": 1, "max_features": 60, **SMALL, **arguments}
+    return fit(folder, root, callback, "bilstm_bow", **arguments)
+
+
+def fit(folder: Path, root: Path, callback: L.Callback, architecture: str, **arguments) -> tuple:
     data = corpus(folder, min_frequency=1)
-    model = seqzoo.create_model(
-        "bilstm_bow", corpus=data, ngrams=2, min_documents=1, **{"max_features": 60, **SMALL, **arguments}
-    )
+    model = seqzoo.create_model(architecture, corpus=data, **arguments)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = L.Trainer(default_root_dir=root, max_epochs=0, accelerator="cpu", callbacks=[callback], **quiet)
     trainer.fit(seqzoo.create_task(model), data)
@@ -105,3 +109,19 @@ def test_sources_that_do_not_fit_are_refused(folder: Path, sources: dict[str, st
         JoinModels(sources={"bow": str(tmp_path / "nowhere")})
     with pytest.raises(ValueError, match="weights names 'cnn'"):
         JoinModels(sources=sources, weights={"cnn": 1.0})
+
+
+def test_a_run_starts_from_a_model_of_another_vocabulary(folder: Path, sources: dict[str, str], tmp_path: Path) -> None:
+    started, data = fit(folder, tmp_path, StartFrom(source=sources["bilstm"]), "bilstm", **SMALL)
+    source, texts = seqzoo.load(sources["bilstm"]), data.texts("validation")
+    assert len(started.tokenizer) > len(source.tokenizer)
+    torch.testing.assert_close(logits(started, texts), logits(source, texts), rtol=1e-4, atol=1e-5)
+
+
+def test_a_start_that_does_not_fit_is_refused(folder: Path, sources: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is a bow, not a bilstm"):
+        fit(folder, tmp_path, StartFrom(source=sources["bow"]), "bilstm", **SMALL)
+    with pytest.raises(ValueError, match="does not fit this network"):
+        fit(folder, tmp_path, StartFrom(source=sources["bilstm"]), "bilstm", embedding_size=6, hidden_size=7)
+    with pytest.raises(ValueError, match="train it first"):
+        StartFrom(source=str(tmp_path / "nowhere"))

@@ -1,15 +1,12 @@
 """Trained models as the parts of one network: weights copied by name and by word, votes added up."""
 
 import logging
-from pathlib import Path
-from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
-from torch import Tensor
 
 from seqzoo import hub
+from seqzoo.callbacks.start_from import check_source, matched_state
 
 __all__ = ["JoinModels"]
 
@@ -31,8 +28,7 @@ class JoinModels(L.Callback):
         if unknown := sorted(set(weights or {}) - set(sources)):
             raise ValueError(f"weights names {unknown[0]!r}, which is not among the sources {', '.join(sources)}")
         for name in sources.values():
-            if "/" in name and not name.startswith("hf-hub:") and not Path(name.removeprefix("local-dir:")).is_dir():
-                raise ValueError(f"there is no model {name!r}; train it first by its own recipe")
+            check_source(name)
         self.sources, self.weights = dict(sources), dict.fromkeys(sources, 1.0) | (weights or {})
 
     @torch.no_grad()
@@ -55,49 +51,11 @@ class JoinModels(L.Callback):
                     f"{self.sources[part]} is a {source.architecture} of {source.labels}; "
                     f"the part {part} needs {type(target).__name__} of {model.labels}"
                 )
-            state = self._state(source, target, model.tokenizer.words)
             try:
-                target.load_state_dict(state)
+                target.load_state_dict(matched_state(source, target, model.tokenizer.words))
             except RuntimeError as error:
                 raise ValueError(f"{self.sources[part]} does not fit the part {part}: {error}") from None
             columns = slice(column, column := column + target.output_size)
             model.head.weight[:, columns] = self.weights[part] * source.head.weight
             model.head.bias += self.weights[part] * source.head.bias
             log.info("%s is %s, with weight %g", part, self.sources[part], self.weights[part])
-
-    def _state(self, source: Any, target: Any, words: list[str]) -> dict[str, Tensor]:
-        """The source network's tensors, its rows of words and n-grams in the order that the target counts them."""
-        state, own = dict(source.network.state_dict()), source.tokenizer.words
-        if "embedding.weight" in state:
-            row = {word: index for index, word in enumerate(own)}
-            wanted = words[: len(target.embedding.weight)]
-            rows = [row.get(word, source.tokenizer.unknown_index) for word in wanted]
-            state["embedding.weight"] = state["embedding.weight"][rows]
-        if "table.keys" in state:
-            index = {word: place for place, word in enumerate(words)}
-            state |= _match(state, source.network.table, target.table, np.array([index.get(word, -1) for word in own]))
-        return state
-
-
-def _match(state: dict[str, Tensor], source: Any, target: Any, index: np.ndarray) -> dict[str, Tensor]:
-    """Keys, scale and weight of the n-grams whose words the target knows; `index`: the target's id of each word, or -1."""
-    keys, rows = state["table.keys"].numpy(), np.arange(1, source.size + 1)
-    filled = keys < np.iinfo(np.int64).max
-    rest, rows, known = keys[filled], rows[filled], np.ones(filled.sum(), bool)
-    numbers = np.zeros(len(rest), np.int64)
-    for place in range(source.order):
-        digit, rest = rest % source.vocab_size, rest // source.vocab_size
-        known &= (index[digit] >= 0) | (digit == 0)
-        numbers += np.where(digit == 0, 0, index[digit]) * target.vocab_size**place
-    numbers, rows = numbers[known], rows[known]
-    heaviest = (state["scale"] * state["weight"])[rows].abs().amax(1).argsort(descending=True, stable=True)[: target.size]
-    order = heaviest[np.argsort(numbers[heaviest.numpy()])]
-    rows, numbers = torch.from_numpy(rows)[order], torch.from_numpy(numbers)[order]
-    table = torch.full((target.size,), np.iinfo(np.int64).max)
-    table[: len(numbers)] = numbers
-    matched = {"table.keys": table}
-    for name in ("scale", "weight"):
-        matched[name] = state[name].new_zeros(target.size + 1, state[name].shape[1])
-        matched[name][0] = state[name][0]
-        matched[name][1 : len(rows) + 1] = state[name][rows]
-    return matched
