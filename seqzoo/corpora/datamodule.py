@@ -34,7 +34,7 @@ POOL = 50  # batches whose texts are sorted by length together
 
 
 class LabelledTexts(NamedTuple):
-    """Texts in the corpus's order and the class of each, int64."""
+    """Texts in the corpus's order and the class of each, int64 (N,); of a multi-label corpus, (N, labels) of 0 and 1."""
 
     texts: Sequence[str]
     targets: np.ndarray
@@ -113,6 +113,7 @@ class TextDataModule(L.LightningDataModule, ABC):
     limits: list[str]  # what a model trained on this corpus cannot do
     example: str
     fingerprinted = ("train", "test")
+    multi_label = False  # whether a text may have several of the labels, or none
 
     def __init__(
         self,
@@ -156,9 +157,10 @@ class TextDataModule(L.LightningDataModule, ABC):
         """An official split of the corpus, whole."""
 
     @property
-    def preprocessing(self) -> dict[str, int | str]:
-        """What a model must do with a text beside tokenising it."""
-        return {"max_tokens": self.max_tokens, "keep": self.keep}
+    def preprocessing(self) -> dict[str, Any]:
+        """What a model must do with a text beside tokenising it; of several labels, from which probability it gives one."""
+        chosen = {"max_tokens": self.max_tokens, "keep": self.keep}
+        return {**chosen, "thresholds": [0.5] * len(self.labels)} if self.multi_label else chosen
 
     def texts(self, split: str) -> Sequence[str]:
         """Raw texts of `train` (without the validation texts), `validation`, or another split of the corpus."""
@@ -206,11 +208,11 @@ class TextDataModule(L.LightningDataModule, ABC):
         if self.soft is None:
             return documents, targets
         split, probabilities = self.soft
-        hard = np.eye(len(self.labels), dtype=np.float32)[targets]
+        hard = targets.astype(np.float32) if self.multi_label else np.eye(len(self.labels), dtype=np.float32)[targets]
         return documents + self.documents(split), np.concatenate([hard, probabilities])
 
     def targets(self, split: str) -> np.ndarray:
-        """The class of each text of a split, int64."""
+        """The class (or labels) of each text of a split, as in LabelledTexts."""
         return self._split(split).targets
 
     def _split(self, split: str) -> LabelledTexts:
