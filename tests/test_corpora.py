@@ -109,6 +109,34 @@ def test_reuters_keeps_stories_of_one_topic_on_both_sides(tmp_path: Path) -> Non
     assert data.read("test").targets.tolist() == [1, 0]
 
 
+def test_reuters_topics_are_those_of_both_sides_and_every_story_counts(tmp_path: Path) -> None:
+    rows = [
+        ("TRAIN", "YES", ["earn"], "Profit", "up"),
+        ("TRAIN", "YES", ["acq", "earn", "earn"], "Both", "twice"),
+        ("TRAIN", "YES", ["rice"], "Only in train", ""),
+        ("TRAIN", "YES", [], "None", ""),
+        ("TEST", "YES", ["acq", "earn"], "Bid", "bid"),
+        ("TEST", "YES", ["corn"], "Only in test", ""),
+        ("TEST", "NO", ["earn"], "No topics", ""),
+    ]
+    names = ("lewissplit", "has_topics", "topics", "title", "text")
+    parquet(tmp_path / "all.parquet", **dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True)))
+    data = seqzoo.create_datamodule("reuters21578", data_dir=str(tmp_path), subset="topics")
+    assert data.multi_label and data.labels == ["acq", "earn"]
+    assert data.read("train").targets.tolist() == [[0, 1], [1, 1], [0, 0], [0, 0]]
+    assert data.read("test").targets.tolist() == [[1, 1], [0, 0]]
+    assert data.fingerprint("test") != data.fingerprint("train")
+
+
+@pytest.mark.corpora
+def test_the_real_reuters_topics_are_ninety_and_no_test_story_is_left_out() -> None:
+    data = seqzoo.create_datamodule("reuters21578", subset="topics")
+    train, test = data.read("train"), data.read("test")
+    assert train.targets.shape == (9_603, 90) and test.targets.shape == (3_299, 90)
+    assert train.targets.sum(0).min() >= 1 and test.targets.sum(0).min() >= 1
+    assert (test.targets.sum(1) == 0).sum() == 280 and test.targets.sum() == 3_744
+
+
 def test_ag_news_counts_classes_from_zero(tmp_path: Path) -> None:
     for split in ("train", "test"):
         parquet(tmp_path / f"{split}.parquet", text=["a", "b"], label=[0, 3])

@@ -1,6 +1,5 @@
 """Word n-grams as features: a sorted table over word ids, looked up on any device."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +25,7 @@ class NGramTable(nn.Module):
         if order < 1:
             raise ValueError(f"ngrams must be at least 1, got {order}")
         if vocab_size**order > LARGEST:
-            most = math.floor(math.log(LARGEST, vocab_size))
+            most = max(n for n in range(64) if vocab_size**n <= LARGEST)
             raise ValueError(
                 f"n-grams up to order {order} over {vocab_size} tokens do not fit 63 bits; ngrams up to {most} do"
             )
