@@ -136,6 +136,18 @@ def test_the_loss_is_binary_cross_entropy_summed_over_the_labels(corpus: TopicCo
     torch.testing.assert_close(task._loss(logits, targets), -chosen.log().sum(1).mean())
 
 
+def test_the_squared_hinge_is_that_of_each_label_against_the_rest(corpus: TopicCorpus) -> None:
+    corpus.setup("fit")
+    task = seqzoo.create_task(seqzoo.create_model("bow", corpus=corpus, hidden_size=3), hinge_margin=2.0)
+    logits = torch.tensor([[3.0, 1.0, -1.0], [0.0, -4.0, 0.0]])
+    assert float(task._hinge(logits, torch.tensor([[1, 0, 1], [0, 0, 1]]))) == pytest.approx((9 + 9 + 4 + 4) / 2)
+    assert float(task._hinge(logits, torch.tensor([0, 2]))) == pytest.approx((0 + 9 + 1 + 4 + 0 + 4) / 2)
+    with pytest.raises(ValueError, match="hinge_margin must be above 0"):
+        TextClassification("bow", hinge_margin=0.0)
+    with pytest.raises(ValueError, match="label_smoothing belongs to cross-entropy"):
+        TextClassification("bow", hinge_margin=1.0, label_smoothing=0.1)
+
+
 def test_training_measures_what_evaluate_measures(trained: TextClassifier, corpus: TopicCorpus, tmp_path: Path) -> None:
     task = seqzoo.create_task(trained)
     (found,) = L.Trainer(default_root_dir=tmp_path, accelerator="cpu", **QUIET).test(task, corpus, verbose=False)

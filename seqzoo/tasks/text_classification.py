@@ -37,7 +37,9 @@ class TextClassification(L.LightningModule):
 
     The model is built when the corpus is known, so `model` is None before `fit` unless it was given to `from_model`.
     Optimiser and schedule are recipes' own: `lr_scheduler_interval` is `epoch` or `step`. `threshold` is the probability
-    from which a multi-label model predicts a label, where nothing else (ChooseThresholds) chooses it.
+    from which a multi-label model predicts a label, where nothing else (ChooseThresholds) chooses it. With `hinge_margin`
+    the training loss is not cross-entropy but that of a linear support vector machine (Rennie and Rifkin, 2001): each label
+    against the rest, max(0, margin - logit)^2 for a text that has it, with the logit's sign turned for one that has not.
 
     Logged are `train_loss`, `val_loss` and the same for `test`, in nats per text (of several labels: binary cross-entropy,
     summed over the labels), and beside them, named as in seqzoo.verification.evaluate: `val_accuracy`, `val_macro_f1`,
@@ -57,6 +59,7 @@ class TextClassification(L.LightningModule):
         lr_scheduler_interval: str = "epoch",
         label_smoothing: float = 0.0,
         threshold: float | None = None,
+        hinge_margin: float | None = None,
     ):
         super().__init__()
         if lr_scheduler_interval not in ("epoch", "step"):
@@ -65,11 +68,15 @@ class TextClassification(L.LightningModule):
             raise ValueError(f"label_smoothing must be at least 0 and below 1, got {label_smoothing}")
         if threshold is not None and not 0.0 <= threshold <= 1.0:
             raise ValueError(f"threshold must be from 0 to 1, got {threshold}")
+        if hinge_margin is not None and not hinge_margin > 0.0:
+            raise ValueError(f"hinge_margin must be above 0, got {hinge_margin}")
+        if hinge_margin is not None and label_smoothing:
+            raise ValueError(f"label_smoothing belongs to cross-entropy, got {label_smoothing} beside hinge_margin")
         self.save_hyperparameters(ignore=["optimizer", "lr_scheduler"])
         self.check(architecture, arguments)
         self.architecture, self.arguments, self.model = architecture, dict(arguments or {}), None
         self.optimizer, self.lr_scheduler, self.interval = optimizer, lr_scheduler, lr_scheduler_interval
-        self.label_smoothing, self.threshold = label_smoothing, threshold
+        self.label_smoothing, self.threshold, self.hinge_margin = label_smoothing, threshold, hinge_margin
 
     @staticmethod
     def check(architecture: str, arguments: dict[str, Any] | None = None) -> None:
@@ -139,7 +146,10 @@ class TextClassification(L.LightningModule):
         return self.model(batch.tokens, batch.lengths)
 
     def training_step(self, batch: TextBatch, batch_idx: int) -> Tensor:
-        loss = self._loss(self(batch), batch.targets, self.label_smoothing)
+        logits, targets = self(batch), batch.targets
+        loss = (
+            self._loss(logits, targets, self.label_smoothing) if self.hinge_margin is None else self._hinge(logits, targets)
+        )
         self.log("train_loss", loss, prog_bar=True, batch_size=len(batch.targets))
         return loss
 
@@ -154,6 +164,11 @@ class TextClassification(L.LightningModule):
         if self.model.multi_label:
             return nn.functional.binary_cross_entropy_with_logits(logits, targets.float(), reduction="sum") / len(targets)
         return nn.functional.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+
+    def _hinge(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Squared hinge per text, summed over the labels; targets (B,), or (B, labels) of 0 and 1 or between."""
+        signs = 2 * (nn.functional.one_hot(targets, logits.shape[1]) if targets.ndim == 1 else targets) - 1
+        return (self.hinge_margin - signs * logits).clamp(min=0).square().sum() / len(targets)
 
     def _measure(self, split: str, batch: TextBatch) -> None:
         logits = self(batch)
