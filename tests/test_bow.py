@@ -54,6 +54,14 @@ def test_a_text_without_known_words_has_no_length_and_no_features() -> None:
     assert not network(torch.tensor([[1, 9, 0]]), torch.tensor([2])).summary.any()
 
 
+def test_the_power_of_idf_is_that_of_each_feature() -> None:
+    plain, squared = (features(bag(weighting="tf-idf", idf_power=power), [2, 6]) for power in (1.0, 2.0))
+    assert squared == pytest.approx({word: value**2 for word, value in plain.items()}, abs=1e-6)
+    for arguments in ({"weighting": "count", "idf_power": 2.0}, {"weighting": "tf-idf", "idf_power": 0.0}):
+        with pytest.raises(ValueError, match="idf_power must be above 0, and 1 unless weighting is tf-idf"):
+            bag(**arguments)
+
+
 def test_presence_cannot_be_counted_sublinearly() -> None:
     with pytest.raises(ValueError, match="sublinear needs a weighting that counts"):
         BagOfWords(TextSpec(vocab_size=10), weighting="multi-hot", sublinear=True)

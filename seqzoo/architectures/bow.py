@@ -30,6 +30,7 @@ class BagOfWords(nn.Module):
 
     `sublinear` counts an n-gram that stands f times as 1 + log f; `normalise` divides a text's feature vector by its
     Euclidean length, so that long texts weigh no more than short ones. On long messages both together are worth points.
+    `idf_power` is the exponent of log(N / n_i) in `tf-idf`: above 1, rare n-grams count for still more.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class BagOfWords(nn.Module):
         min_documents: int = 2,
         weighting: str = "multi-hot",
         smoothing: float = 1.0,
+        idf_power: float = 1.0,
         sublinear: bool = False,
         normalise: bool = False,
         hidden_size: int = 1,
@@ -60,7 +62,9 @@ class BagOfWords(nn.Module):
         if sublinear and weighting not in COUNTING:
             raise ValueError(f"sublinear needs a weighting that counts ({' or '.join(COUNTING)}), got {weighting!r}")
         self.weighting, self.smoothing, self.min_documents = weighting, smoothing, min_documents
-        self.sublinear, self.normalise = sublinear, normalise
+        if idf_power <= 0.0 or (idf_power != 1.0 and weighting != "tf-idf"):
+            raise ValueError(f"idf_power must be above 0, and 1 unless weighting is tf-idf, got {idf_power}")
+        self.idf_power, self.sublinear, self.normalise = idf_power, sublinear, normalise
         self.activation, self.feature_dropout, self.output_size = activation, feature_dropout, hidden_size
         self.table = NGramTable(
             spec.vocab_size, ngrams, max_features, pad_index=spec.pad_index, unknown_index=spec.unknown_index
@@ -142,7 +146,7 @@ class BagOfWords(nn.Module):
         if self.weighting in ("multi-hot", "count"):
             return np.ones((len(kept), 1))
         if self.weighting == "tf-idf":
-            return np.log(n_documents / frequency[kept])[:, None]
+            return np.log(n_documents / frequency[kept])[:, None] ** self.idf_power
         columns, several = self.scale.shape[1], targets.ndim == 2
         needed = 1 if n_classes == 2 and not several else n_classes
         if columns != needed:
