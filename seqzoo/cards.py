@@ -76,6 +76,7 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         "tags": ["seqzoo", config["architecture"]],
         "model-index": [{"name": name, "results": [result]}],
     }
+    parts = numbers.get("parts", {})  # of the test split, where its corpus scores them apart
     seeds = ", ".join(
         seed if value is None else f"{seed} ({percent(value)} on validation)"
         for seed, value in training["seeds_tried"].items()
@@ -86,6 +87,10 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
             f"**{percent(test['accuracy'])}** of {test['n']:,} ({data['corpus']}, official {test['split']})",
         ),
         ("test macro F1, log loss", f"{test['macro_f1']:.4f}, {test['log_loss']:.4f} nats per text"),
+        *(
+            (f"{part} accuracy, macro F1", f"**{percent(apart['accuracy'])}** of {apart['n']:,}, {apart['macro_f1']:.4f}")
+            for part, apart in parts.items()
+        ),
         *((f"baseline: {kind}", percent(value)) for kind, value in numbers["baselines"].items()),
         ("seeds tried", f"{seeds}; published: {training['seed']}"),
         ("training", f"{training['epochs']} epochs, {training['seconds'] / 60:.1f} minutes on {training['machine']}"),

@@ -166,7 +166,7 @@ class TextClassifier(nn.Module):
             "arguments": self.arguments,
             "spec": self.spec._asdict(),
             "labels": self.labels,
-            "preprocessing": {"max_tokens": self.max_tokens, "keep": self.keep},
+            "preprocessing": {"max_tokens": self.max_tokens, "keep": self.keep, **self.tokenizer.settings},
         }
         texts = {"tokenizer.json": self.tokenizer.to_json(), **(texts or {})}
         return hub.write(folder, config, self.state_dict(), texts, half=half)
@@ -177,11 +177,13 @@ class TextClassifier(nn.Module):
         config = parts.config
         if "tokenizer.json" not in parts.texts:
             raise hub.CheckpointError("config.json: files must list tokenizer.json")
+        preprocessing = dict(config["preprocessing"])
+        settings = {key: preprocessing.pop(key) for key in ("hash_buckets",) if key in preprocessing}
         try:
-            tokenizer = Tokenizer.from_json(parts.texts["tokenizer.json"])
+            tokenizer = Tokenizer.from_json(parts.texts["tokenizer.json"], **settings)
         except ValueError as error:
             raise hub.CheckpointError(f"tokenizer.json: {error}") from None
-        if set(config["preprocessing"]) != {"max_tokens", "keep"}:
+        if set(preprocessing) != {"max_tokens", "keep"}:
             raise hub.CheckpointError(
                 f"config.json: preprocessing must give max_tokens and keep, got {config['preprocessing']!r}"
             )
@@ -191,7 +193,7 @@ class TextClassifier(nn.Module):
                 config["arguments"],
                 tokenizer=tokenizer,
                 labels=config["labels"],
-                **config["preprocessing"],
+                **preprocessing,
             )
         if config["spec"] != model.spec._asdict():
             raise hub.CheckpointError(
