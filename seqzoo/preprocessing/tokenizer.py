@@ -136,7 +136,7 @@ class Tokenizer:
         try:
             encodings = self.backend.encode_batch_fast(list(texts), add_special_tokens=False)
         except (UnicodeEncodeError, TypeError) as error:
-            raise ValueError(f"a text is not valid Unicode (a lone surrogate?): {error}") from None
+            raise _not_unicode(error) from None
         return [np.asarray(encoding.ids, dtype=np.int32) for encoding in encodings]
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
@@ -189,7 +189,11 @@ class HashedWords(Tokenizer):
         _check_texts(texts)
         ids: dict[str, int] = {}
         encoded = []
-        for words in self.split(texts):
+        try:
+            split = self.split(texts)
+        except (UnicodeEncodeError, TypeError) as error:
+            raise _not_unicode(error) from None
+        for words in split:
             for word in words:
                 if word not in ids:
                     digest = hashlib.blake2b(word.encode("utf-8"), digest_size=8).digest()
@@ -227,6 +231,10 @@ def _check_texts(texts: Sequence[str]) -> None:
     for position, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"text {position} must be a str, got {type(text).__name__}")
+
+
+def _not_unicode(error: Exception) -> ValueError:
+    return ValueError(f"a text is not valid Unicode (a lone surrogate?): {error}")
 
 
 def _word_backend(lowercase: bool) -> tokenizers.Tokenizer:
