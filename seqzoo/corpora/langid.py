@@ -173,14 +173,13 @@ def word_pattern(texts: Iterable[str]) -> re.Pattern[str]:
 
 def spelling(word: re.Pattern[str], text: str) -> list[str]:
     """The words of a text, in lower case and without inner marks of emphasis."""
-    marks = dict.fromkeys(map(ord, ARMENIAN_MARKS))
-    return [spelt for found in word.findall(text.casefold()) if (spelt := found.translate(marks))]
+    return word.findall(text.casefold().translate(dict.fromkeys(map(ord, ARMENIAN_MARKS))))
 
 
 def forms(word: re.Pattern[str], text: str) -> set[str]:
     """The words of a text, and what is left of them between combining marks."""
     spelt = spelling(word, text)
-    return {*spelt, *(part for found in spelt for part in re.findall(r"\w+", found))}
+    return {*spelt, *re.findall(r"\w+", " ".join(spelt))}
 
 
 def hold_out(
