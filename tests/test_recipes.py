@@ -12,7 +12,7 @@ from seqzoo.catalog import check_arguments, list_recipes, recipe_path, resolve, 
 
 NAMES = list_recipes()
 OVERLAYS = [f"trainer/{path.stem}" for path in sorted(resource("recipes").glob("trainer/*.yaml"))]
-CORPUS_SIZES = {"imdb": {"train": 25_000, "unsupervised": 50_000}}
+CORPUS_SIZES = {"imdb": {"train": 25_000, "unsupervised": 50_000}, "langid": {"train": 642_301}}
 every_recipe = pytest.mark.parametrize("name", NAMES)
 
 
