@@ -99,6 +99,7 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         "tags": ["seqzoo", config["architecture"]],
         "model-index": [{"name": name, "results": [result]}],
     }
+    parts = numbers.get("parts", {})  # of the test split, where its corpus scores them apart
     seeds = ", ".join(
         seed if value is None else f"{seed} ({percent(value)} on validation)"
         for seed, value in training["seeds_tried"].items()
@@ -113,6 +114,10 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
             (f"test {told.format(second=config['labels'][1])}", f"{test[kind]:.4f}")
             for kind, told in SAID.items()
             if kind in test
+        ),
+        *(
+            (f"{part} accuracy, macro F1", f"**{percent(apart['accuracy'])}** of {apart['n']:,}, {apart['macro_f1']:.4f}")
+            for part, apart in parts.items()
         ),
         *((f"baseline: {kind}", percent(value)) for kind, value in numbers["baselines"].items()),
         ("seeds tried", f"{seeds}; published: {training['seed']}"),

@@ -169,7 +169,9 @@ def _info(options: argparse.Namespace) -> None:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             facts |= {key: config[key] for key in ("task", "architecture", "arguments", "labels", "preprocessing")}
             numbers = cards.metrics(folder)
-            facts |= {key: numbers[key] for key in ("test", "baselines", "speed", "bytes", "parameters") if key in numbers}
+            facts |= {
+                key: numbers[key] for key in ("test", "parts", "baselines", "speed", "bytes", "parameters") if key in numbers
+            }
     elif name in catalog.list_architectures():
         facts = {"architecture": name, "label": catalog.summary("architectures", name)}
         facts["arguments"] = _keywords(catalog.resolve("architectures", name))
@@ -380,7 +382,8 @@ def _publish(options: argparse.Namespace) -> None:
         baselines=options.baseline,
         limits=options.limit,
     )
-    _table(_flat({key: numbers[key] for key in ("test", "baselines", "speed", "bytes", "parameters")}))
+    shown = ("test", "parts", "baselines", "speed", "bytes", "parameters")
+    _table(_flat({key: numbers[key] for key in shown if key in numbers}))
 
 
 if __name__ == "__main__":

@@ -139,8 +139,8 @@ def publish(
 
     `run` is a run folder of `seqzoo fit`. `seeds_tried` gives the validation accuracy (micro F1 of a multi-label model) of
     each seed, None where it had no validation texts; `chosen` says in a sentence how the settings were chosen; `baselines`
-    names published checkpoints whose measured test accuracy (or micro F1) the card sets beside this one's. Returns the
-    numbers.
+    names published checkpoints whose measured test accuracy (or micro F1) the card sets beside this one's. Parts of the test
+    split that the corpus names in `scored_apart` are measured one by one too. Returns the numbers.
     """
     source, target = run / "model", target or catalog.resource("checkpoints") / name
     recipe = (source / "recipe.yaml").read_text(encoding="utf-8")
@@ -148,7 +148,7 @@ def publish(
     hub.load(f"local-dir:{source}").save_pretrained(target, half=True, texts={"recipe.yaml": recipe})
     model, data = hub.load(f"local-dir:{target}"), corpus_of(recipe)
     log.info("measuring %s on the test split of %s", name, data.name)
-    test = data.read("test")
+    test, parts = data.read("test"), {part: data.read(part) for part in data.scored_apart}
     sample = [test.texts[index] for index in np.random.default_rng(0).permutation(len(test.texts))[:TIMED]]
     scores = evaluate(model, test.texts, test.targets)
     main = cards.main_metric(scores)
@@ -162,6 +162,7 @@ def publish(
     numbers = {
         "label": label,
         "test": {"split": "test", **scores, "how": "seqzoo.verification.evaluate"},
+        **({"parts": {part: evaluate(model, *apart) for part, apart in parts.items()}} if parts else {}),
         "baselines": {
             **_majority(data.targets("train"), test.targets),
             **{other: numbers["test"][main] for other, numbers in others.items()},

@@ -89,7 +89,7 @@ class TextClassifier(nn.Module):
 
     @property
     def preprocessing(self) -> dict[str, Any]:
-        """What stands under `preprocessing` in config.json; `thresholds` only in a multi-label model's."""
+        """Our own arguments that stand under `preprocessing` in config.json; `thresholds` only where there are any."""
         chosen = {"max_tokens": self.max_tokens, "keep": self.keep}
         return chosen if self.thresholds is None else {**chosen, "thresholds": self.thresholds}
 
@@ -196,7 +196,7 @@ class TextClassifier(nn.Module):
             "arguments": self.arguments,
             "spec": self.spec._asdict(),
             "labels": self.labels,
-            "preprocessing": self.preprocessing,
+            "preprocessing": {**self.preprocessing, **self.tokenizer.settings},
         }
         texts = {"tokenizer.json": self.tokenizer.to_json(), **(texts or {})}
         return hub.write(folder, config, self.state_dict(), texts, half=half)
@@ -207,15 +207,16 @@ class TextClassifier(nn.Module):
         config = parts.config
         if "tokenizer.json" not in parts.texts:
             raise hub.CheckpointError("config.json: files must list tokenizer.json")
+        preprocessing = dict(config["preprocessing"])
+        settings = {key: preprocessing.pop(key) for key in ("hash_buckets",) if key in preprocessing}
         try:
-            tokenizer = Tokenizer.from_json(parts.texts["tokenizer.json"])
+            tokenizer = Tokenizer.from_json(parts.texts["tokenizer.json"], **settings)
         except ValueError as error:
             raise hub.CheckpointError(f"tokenizer.json: {error}") from None
-        given = config["preprocessing"]
-        if set(given) - {"thresholds"} != {"max_tokens", "keep"} or given.get("thresholds", ()) is None:
+        if set(preprocessing) - {"thresholds"} != {"max_tokens", "keep"} or preprocessing.get("thresholds", ()) is None:
             raise hub.CheckpointError(
                 "config.json: preprocessing must give max_tokens and keep, and thresholds where a text may have several "
-                f"labels, got {given!r}"
+                f"labels, got {config['preprocessing']!r}"
             )
         with hub.shapes_only():  # no memory before the shapes are known to fit
             model = cls(
@@ -223,7 +224,7 @@ class TextClassifier(nn.Module):
                 config["arguments"],
                 tokenizer=tokenizer,
                 labels=config["labels"],
-                **given,
+                **preprocessing,
             )
         if config["spec"] != model.spec._asdict():
             raise hub.CheckpointError(

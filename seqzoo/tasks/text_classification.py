@@ -207,15 +207,17 @@ class TextClassification(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["seqzoo"] = {
             "tokenizer": self.model.tokenizer.to_json(),
+            "tokenizer_settings": self.model.tokenizer.settings,
             "labels": self.model.labels,
             "preprocessing": self.model.preprocessing,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint["seqzoo"]
+        tokenizer = Tokenizer.from_json(saved["tokenizer"], **saved.get("tokenizer_settings", {}))
         if self.model is None:  # load_from_checkpoint, without a trainer
-            self._build(Tokenizer.from_json(saved["tokenizer"]), saved["labels"], saved["preprocessing"])
-        elif saved["tokenizer"] != self.model.tokenizer.to_json():
+            self._build(tokenizer, saved["labels"], saved["preprocessing"])
+        elif tokenizer != self.model.tokenizer:
             raise ValueError(
                 "the checkpoint was trained with another tokenizer than this corpus fits; "
                 "use the vocab_size, min_frequency, split and data of its recipe"
