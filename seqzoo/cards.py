@@ -8,8 +8,24 @@ from typing import Any
 
 from seqzoo import catalog
 
-__all__ = ["index", "list_checkpoints", "metrics", "render"]
+__all__ = ["index", "list_checkpoints", "main_metric", "metrics", "render"]
 
+METRICS = {  # those that a card gives, as far as they were measured: name -> the Hub's arguments of it
+    "accuracy": {},
+    "micro_f1": {"average": "micro"},
+    "macro_f1": {"average": "macro"},
+    "positive_f1": {"average": "binary"},
+    "exact_match": {},
+    "mcc": {},
+    "log_loss": {},
+    "calibration_error": {"bins": 15},
+}
+SAID = {
+    "positive_f1": "F1 of `{second}`",
+    "exact_match": "texts whose labels are all right",
+    "mcc": "Matthews' correlation",
+    "calibration_error": "calibration error (15 bins)",
+}
 CHECKED = ("repo_id", "revision", "label", "files")
 
 
@@ -43,6 +59,11 @@ def metrics(folder: Path) -> dict[str, Any]:
         return {}
 
 
+def main_metric(test: Mapping[str, Any]) -> str:
+    """What a checkpoint is compared by: `accuracy`, or `micro_f1` where a text has several labels."""
+    return "accuracy" if "accuracy" in test else "micro_f1"
+
+
 def percent(value: float) -> str:
     return f"{100 * value:.2f} %"
 
@@ -52,6 +73,7 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
     import yaml
 
     test, data, training, speed = (numbers[key] for key in ("test", "data", "training", "speed"))
+    main = main_metric(test)
     result = {
         "task": {"type": config["task"]},
         "dataset": {
@@ -63,7 +85,8 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         },
         "metrics": [
             {"type": kind, "value": test[kind], "args": {"n": test["n"], **arguments}}
-            for kind, arguments in (("accuracy", {}), ("macro_f1", {"average": "macro"}), ("log_loss", {}))
+            for kind, arguments in METRICS.items()
+            if kind in test
         ],
     }
     metadata = {
@@ -72,20 +95,30 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         "license": "apache-2.0",
         "language": data["language"],
         "datasets": [data["type"]],
-        "metrics": ["accuracy", "f1"],
+        "metrics": ["accuracy", "f1"] if main == "accuracy" else ["f1"],
         "tags": ["seqzoo", config["architecture"]],
         "model-index": [{"name": name, "results": [result]}],
     }
+    parts = numbers.get("parts", {})  # of the test split, where its corpus scores them apart
     seeds = ", ".join(
         seed if value is None else f"{seed} ({percent(value)} on validation)"
         for seed, value in training["seeds_tried"].items()
     )
     rows = [
         (
-            "test accuracy",
-            f"**{percent(test['accuracy'])}** of {test['n']:,} ({data['corpus']}, official {test['split']})",
+            f"test {main.replace('_f1', ' F1')}",
+            f"**{percent(test[main])}** of {test['n']:,} ({data['corpus']}, official {test['split']})",
         ),
         ("test macro F1, log loss", f"{test['macro_f1']:.4f}, {test['log_loss']:.4f} nats per text"),
+        *(
+            (f"test {told.format(second=config['labels'][1])}", f"{test[kind]:.4f}")
+            for kind, told in SAID.items()
+            if kind in test
+        ),
+        *(
+            (f"{part} accuracy, macro F1", f"**{percent(apart['accuracy'])}** of {apart['n']:,}, {apart['macro_f1']:.4f}")
+            for part, apart in parts.items()
+        ),
         *((f"baseline: {kind}", percent(value)) for kind, value in numbers["baselines"].items()),
         ("seeds tried", f"{seeds}; published: {training['seed']}"),
         ("training", f"{training['epochs']} epochs, {training['seconds'] / 60:.1f} minutes on {training['machine']}"),
@@ -99,7 +132,11 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         *((f"sha256 of {split}", f"`{value}`") for split, value in data["fingerprints"].items()),
     ]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
-    example = json.dumps(numbers["example"]["text"], ensure_ascii=False)
+    example = numbers["example"]
+    text = json.dumps(example["text"], ensure_ascii=False)
+    told = {"labels": [example["label"]], "scores": [example["score"]]} if "label" in example else example
+    pairs = zip(told["labels"], told["scores"], strict=True)
+    answer = "; ".join(f"{label}, {score:.3f}" for label, score in pairs) or "no label"
     limits = "\n".join(f"- {limit}" for limit in numbers["limits"])
     return f"""---
 {yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)}---
@@ -112,7 +149,7 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
 import seqzoo
 
 model = seqzoo.load("{name}")
-model.predict({example})   # {numbers["example"]["label"]}, {numbers["example"]["score"]:.3f}
+model.predict({text})   # {answer}
 ```
 
 | | |

@@ -15,6 +15,7 @@ from seqzoo import cards, catalog
 __all__ = ["main"]
 
 LIGHTNING = ("fit", "validate", "test")
+SEPARATOR = "|"
 KINDS = ("checkpoints", "architectures", "corpora", "recipes")
 
 
@@ -92,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--input", default="text", metavar="COLUMN", help="column or key of the texts (text)")
     sub.add_argument("--out", help="write results to .csv or .jsonl")
     sub.add_argument("--json", action="store_true", help="one JSON object per line on standard output")
+    sub.add_argument(
+        "--separator", metavar="SIGN", help=f"between the labels of a text in .csv ({SEPARATOR}), if it has several"
+    )
     sub.add_argument("--batch-size", type=int, default=32)
 
     sub = add("evaluate", _evaluate, "score a checkpoint on a labelled file")
@@ -99,13 +103,16 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--file", required=True, help="labelled .csv or .jsonl")
     sub.add_argument("--input", required=True, metavar="COLUMN", help="column or key of the texts")
     sub.add_argument("--target", required=True, metavar="COLUMN", help="column or key of the labels")
+    sub.add_argument("--separator", metavar="SIGN", help=f"between the labels of a text ({SEPARATOR}), if it has several")
     sub.add_argument("--json", action="store_true", help="for programs")
 
     sub = add("publish", _publish, "make a measured checkpoint with a card from a run folder of fit")
     sub.add_argument("folder", type=Path, help="run folder of seqzoo fit")
     sub.add_argument("name", help="name of the checkpoint")
     sub.add_argument("--label", required=True, help="one line that says what it is")
-    sub.add_argument("--seed", action="append", required=True, metavar="SEED[=ACCURACY]", help="validation accuracy, 0 to 1")
+    sub.add_argument(
+        "--seed", action="append", required=True, metavar="SEED[=ACCURACY]", help="validation accuracy or micro F1"
+    )
     sub.add_argument("--chosen", required=True, help="a sentence on how the settings were chosen")
     sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
     sub.add_argument("--limit", action="append", default=[], help="a sentence on what it cannot do")
@@ -162,7 +169,9 @@ def _info(options: argparse.Namespace) -> None:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             facts |= {key: config[key] for key in ("task", "architecture", "arguments", "labels", "preprocessing")}
             numbers = cards.metrics(folder)
-            facts |= {key: numbers[key] for key in ("test", "baselines", "speed", "bytes", "parameters") if key in numbers}
+            facts |= {
+                key: numbers[key] for key in ("test", "parts", "baselines", "speed", "bytes", "parameters") if key in numbers
+            }
     elif name in catalog.list_architectures():
         facts = {"architecture": name, "label": catalog.summary("architectures", name)}
         facts["arguments"] = _keywords(catalog.resolve("architectures", name))
@@ -212,6 +221,7 @@ def _predict(options: argparse.Namespace) -> None:
     key = options.input if options.file else "text"
     first = next(records, None)  # a wrong file is found out before the model is loaded
     model = seqzoo.load(options.name)
+    separator = _separator(options.separator, model)
     records = () if first is None else _chain(first, records)
     kept: list[dict[str, str]] = []
 
@@ -223,14 +233,14 @@ def _predict(options: argparse.Namespace) -> None:
     results = _bar(model.stream(texts(), batch_size=options.batch_size), options.quiet or not options.file)
     rows = ((kept.pop(0), result) for result in results)
     if options.out:
-        _write(Path(options.out), rows)
+        _write(Path(options.out), rows, separator)
     elif options.json:
         for record, result in rows:
             print(json.dumps(_beside(record, _plain(result)), ensure_ascii=False))
     else:
         for record, result in rows:
             note = " (truncated)" if result.truncated else ""
-            print(f"{result.label}\t{result.score:.4f}\t{_short(record[key])}{note}")
+            print(f"{_told(result)}\t{_short(record[key])}{note}")
 
 
 def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
@@ -254,7 +264,27 @@ def _beside(record: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(result: Any) -> dict[str, Any]:
-    return {"label": result.label, "score": result.score, "scores": dict(result.scores), "truncated": result.truncated}
+    """A result as JSON: label, score, scores, truncated; or labels, scores, truncated."""
+    return {**vars(result), "scores": dict(result.scores)}
+
+
+def _told(result: Any) -> str:
+    """A result on one line: the label and its probability, or each of several."""
+    if hasattr(result, "labels"):
+        return ", ".join(f"{label} {result.scores[label]:.4f}" for label in result.labels) or "-"
+    return f"{result.label}\t{result.score:.4f}"
+
+
+def _separator(given: str | None, model: Any) -> str:
+    """What stands between several labels; ValueError where it could not be told from a label, or has no use."""
+    if given is not None and not model.multi_label:
+        raise ValueError("--separator is for models with several labels per text; this one gives one")
+    if given == "":
+        raise ValueError("--separator must be at least one sign")
+    separator = SEPARATOR if given is None else given
+    if model.multi_label and (found := [label for label in model.labels if separator in label]):
+        raise ValueError(f"--separator {separator!r} stands in the label {found[0]!r}; choose another")
+    return separator
 
 
 def _short(text: str, width: int = 80) -> str:
@@ -262,7 +292,7 @@ def _short(text: str, width: int = 80) -> str:
     return line if len(line) <= width else line[: width - 3] + "..."
 
 
-def _write(path: Path, rows: Iterator[tuple[dict[str, Any], Any]]) -> None:
+def _write(path: Path, rows: Iterator[tuple[dict[str, Any], Any]], separator: str) -> None:
     """Results beside their input, into a file that appears only when it is whole."""
     import csv
     import io
@@ -277,7 +307,11 @@ def _write(path: Path, rows: Iterator[tuple[dict[str, Any], Any]]) -> None:
         else:
             writer = None
             for record, result in rows:
-                row = {"label": result.label, "score": f"{result.score:.6f}", "truncated": result.truncated}
+                if hasattr(result, "labels"):
+                    scores = separator.join(f"{result.scores[label]:.6f}" for label in result.labels)
+                    row = {"labels": separator.join(result.labels), "label_scores": scores, "truncated": result.truncated}
+                else:
+                    row = {"label": result.label, "score": f"{result.score:.6f}", "truncated": result.truncated}
                 row = _beside(record, row)
                 if writer is None:
                     writer = csv.DictWriter(file, list(row))
@@ -298,7 +332,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.target not in rows[0]:
         raise ValueError(f"{options.file} has no column {options.target!r}; {catalog.hint(options.target, list(rows[0]))}")
     model = seqzoo.load(options.name)
-    targets = [_target(options.file, number, row, options.target, model.labels) for number, row in enumerate(rows, 1)]
+    separator, read = _separator(options.separator, model), _targets if model.multi_label else _target
+    targets = [
+        read(f"{options.file}, row {number}: {options.target}", row.get(options.target), model.labels, separator)
+        for number, row in enumerate(rows, 1)
+    ]
     from seqzoo import verification
 
     texts = [row[options.input] for row in rows]
@@ -309,16 +347,21 @@ def _evaluate(options: argparse.Namespace) -> None:
         _table(_flat(scores))
 
 
-def _target(file: str, number: int, row: dict[str, Any], column: str, labels: list[str]) -> int:
-    """The class of one row: a label, or its number."""
-    value = str(row.get(column)).strip()
+def _target(place: str, value: Any, labels: list[str], separator: str) -> int:
+    """The class of one row: a label, or its number. A single label needs no separator."""
+    value = str(value).strip()
     if value in labels:
         return labels.index(value)
     if value.isdecimal() and int(value) < len(labels):
         return int(value)
-    raise ValueError(
-        f"{file}, row {number}: {column} must be one of {', '.join(labels)} or a number below {len(labels)}, got {value!r}"
-    )
+    raise ValueError(f"{place} must be one of {', '.join(labels)} or a number below {len(labels)}, got {value!r}")
+
+
+def _targets(place: str, value: Any, labels: list[str], separator: str) -> list[int]:
+    """1 for each label of one row, else 0: labels or their numbers in a list, or between separators; none is right too."""
+    parts = value if isinstance(value, list) else str("" if value is None else value).split(separator)
+    named = {_target(place, part, labels, separator) for part in parts if str(part).strip()}
+    return [int(index in named) for index in range(len(labels))]
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -339,7 +382,8 @@ def _publish(options: argparse.Namespace) -> None:
         baselines=options.baseline,
         limits=options.limit,
     )
-    _table(_flat({key: numbers[key] for key in ("test", "baselines", "speed", "bytes", "parameters")}))
+    shown = ("test", "parts", "baselines", "speed", "bytes", "parameters")
+    _table(_flat({key: numbers[key] for key in shown if key in numbers}))
 
 
 if __name__ == "__main__":

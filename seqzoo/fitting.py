@@ -183,6 +183,7 @@ class CLI(LightningCLI):
         for saver in self.trainer.checkpoint_callbacks:
             if saver.monitor and saver.best_model_path:
                 best = torch.load(saver.best_model_path, map_location="cpu", weights_only=True)
+                self.model.on_load_checkpoint(best)  # thresholds, which are no tensors
                 self.model.load_state_dict(best["state_dict"])
         recipe = (self.root / "recipe.yaml").read_text(encoding="utf-8")
         training = {

@@ -1,4 +1,4 @@
-"""Every number on a card, measured: accuracy on the official test split, baselines, speed, memory, size."""
+"""Every number on a card, measured: metrics on the official test split, baselines, speed, memory, size."""
 
 from __future__ import annotations
 
@@ -38,25 +38,64 @@ def corpus_of(recipe: str) -> Any:
     return factory.create_datamodule(name, **data["init_args"])
 
 
-def evaluate(model: Any, texts: Sequence[str], targets: Sequence[int], *, progress: bool = False) -> dict[str, Any]:
-    """accuracy, macro_f1 (mean of the classes' F1), log_loss (nats per text), n, and how many texts were cut."""
+def evaluate(model: Any, texts: Sequence[str], targets: Any, *, progress: bool = False) -> dict[str, Any]:
+    """Metrics of a model's predictions, n, and how many texts were cut.
+
+    targets: (N,) the class of each text. accuracy; macro_f1, mean of the classes' F1; micro_f1, which is accuracy here;
+    mcc, Matthews' correlation of all classes (Gorodkin, 2004); log_loss, nats per text; calibration_error, the mean gap
+    between probability and accuracy in 15 bins of equal width (Guo et al., 2017, equation 3); of two classes also
+    positive_f1, the F1 of the second.
+
+    targets: (N, labels) of 0 and 1, of a multi-label model. micro_f1, over all texts and labels together; macro_f1, mean
+    of the labels' F1; exact_match, the share of texts whose labels are all right; log_loss, nats per text, summed over the
+    labels.
+    """
     results = model.predict(texts, progress=progress)
     probabilities = np.array([[result.scores[label] for label in model.labels] for result in results])
     targets = np.asarray(targets)
-    guesses = probabilities.argmax(1)
-    scores = []
-    for label in range(len(model.labels)):
-        hits = np.sum((guesses == label) & (targets == label))
-        total = np.sum(guesses == label) + np.sum(targets == label)
-        scores.append(2 * hits / total if total else 0.0)
-    likelihood = np.clip(probabilities[np.arange(len(targets)), targets], 1e-12, None)
+    if model.multi_label:
+        scores = _of_several(probabilities, probabilities >= np.array(model.thresholds), targets == 1)
+    else:
+        scores = _of_one(probabilities, targets)
+    return {**scores, "n": len(targets), "truncated": sum(result.truncated for result in results)}
+
+
+def _of_one(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Metrics where each text has one class: (N, labels), (N,) int."""
+    n, size = probabilities.shape
+    guesses, rows = probabilities.argmax(1), np.arange(n)
+    confusion = np.bincount(targets * size + guesses, minlength=size * size).reshape(size, size).astype(float)
+    hits, true, guessed = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    f1 = _f1(hits, true + guessed)
+    variances = (n**2 - guessed @ guessed) * (n**2 - true @ true)
+    bins = np.ceil(probabilities[rows, guesses] * 15).clip(1, 15).astype(int)  # ((m - 1) / 15, m / 15]
+    gaps = np.bincount(bins, weights=(guesses == targets) - probabilities[rows, guesses])
     return {
-        "accuracy": float(np.mean(guesses == targets)),
-        "macro_f1": float(np.mean(scores)),
-        "log_loss": float(-np.log(likelihood).mean()),
-        "n": len(targets),
-        "truncated": sum(result.truncated for result in results),
+        "accuracy": float(hits.sum() / n),
+        "macro_f1": float(f1.mean()),
+        "micro_f1": float(hits.sum() / n),
+        **({"positive_f1": float(f1[1])} if size == 2 else {}),
+        "mcc": float((n * hits.sum() - true @ guessed) / np.sqrt(variances)) if variances else 0.0,
+        "log_loss": float(-np.log(np.clip(probabilities[rows, targets], 1e-12, None)).mean()),
+        "calibration_error": float(np.abs(gaps).sum() / n),
     }
+
+
+def _of_several(probabilities: np.ndarray, guesses: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Metrics where a text has any number of labels: (N, labels) each, the last two bool."""
+    hits, total = (guesses & targets).sum(0), guesses.sum(0) + targets.sum(0)
+    likelihood = np.clip(np.where(targets, probabilities, 1.0 - probabilities), 1e-12, None)
+    return {
+        "micro_f1": float(_f1(hits.sum(), total.sum())),
+        "macro_f1": float(_f1(hits, total).mean()),
+        "exact_match": float((guesses == targets).all(1).mean()),
+        "log_loss": float(-np.log(likelihood).sum(1).mean()),
+    }
+
+
+def _f1(hits: Any, total: Any) -> Any:
+    """2 x hits over guessed and true together; 0 where there are none."""
+    return np.where(total > 0, 2 * hits / np.maximum(total, 1), 0.0)
 
 
 def latency(model: Any, texts: Sequence[str]) -> dict[str, float]:
@@ -98,9 +137,10 @@ def publish(
 ) -> dict[str, Any]:
     """Make a published checkpoint of a run's model: float16 weights, measured once on test, card and index written.
 
-    `run` is a run folder of `seqzoo fit`. `seeds_tried` gives the validation accuracy of each seed, None where it had no
-    validation texts; `chosen` says in a sentence how the settings were chosen; `baselines` names
-    published checkpoints whose measured test accuracy the card sets beside this one's. Returns the numbers.
+    `run` is a run folder of `seqzoo fit`. `seeds_tried` gives the validation accuracy (micro F1 of a multi-label model) of
+    each seed, None where it had no validation texts; `chosen` says in a sentence how the settings were chosen; `baselines`
+    names published checkpoints whose measured test accuracy (or micro F1) the card sets beside this one's. Parts of the test
+    split that the corpus names in `scored_apart` are measured one by one too. Returns the numbers.
     """
     source, target = run / "model", target or catalog.resource("checkpoints") / name
     recipe = (source / "recipe.yaml").read_text(encoding="utf-8")
@@ -108,18 +148,24 @@ def publish(
     hub.load(f"local-dir:{source}").save_pretrained(target, half=True, texts={"recipe.yaml": recipe})
     model, data = hub.load(f"local-dir:{target}"), corpus_of(recipe)
     log.info("measuring %s on the test split of %s", name, data.name)
-    test = data.read("test")
+    test, parts = data.read("test"), {part: data.read(part) for part in data.scored_apart}
     sample = [test.texts[index] for index in np.random.default_rng(0).permutation(len(test.texts))[:TIMED]]
-    majority = np.bincount(data.targets("train")).argmax()
+    scores = evaluate(model, test.texts, test.targets)
+    main = cards.main_metric(scores)
     others = {other: cards.metrics(catalog.resource("checkpoints") / other) for other in baselines}
     example = data.example
     predicted = model.predict(example)
+    if model.multi_label:
+        told = {"labels": list(predicted.labels), "scores": [predicted.scores[label] for label in predicted.labels]}
+    else:
+        told = {"label": predicted.label, "score": predicted.score}
     numbers = {
         "label": label,
-        "test": {"split": "test", **evaluate(model, test.texts, test.targets), "how": "seqzoo.verification.evaluate"},
+        "test": {"split": "test", **scores, "how": "seqzoo.verification.evaluate"},
+        **({"parts": {part: evaluate(model, *apart) for part, apart in parts.items()}} if parts else {}),
         "baselines": {
-            "majority class": float(np.mean(test.targets == majority)),
-            **{other: numbers["test"]["accuracy"] for other, numbers in others.items()},
+            **_majority(data.targets("train"), test.targets),
+            **{other: numbers["test"][main] for other, numbers in others.items()},
         },
         "training": {**training, "seeds_tried": dict(seeds_tried), "chosen": chosen},
         "data": {
@@ -137,7 +183,7 @@ def publish(
         },
         "bytes": (target / hub.WEIGHTS).stat().st_size,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "example": {"text": example, "label": predicted.label, "score": predicted.score},
+        "example": {"text": example, **told},
         "limits": [
             f"Reads at most {model.max_tokens} tokens of a text ({model.keep}); "
             "`predict` says in `truncated` when it cut one.",
@@ -153,6 +199,14 @@ def publish(
     model.save_pretrained(target, half=True, texts=texts)
     _enter(target, name, label)
     return numbers
+
+
+def _majority(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
+    """Accuracy of the most frequent class; micro F1 of the most frequent label, given to every text."""
+    if train.ndim == 1:
+        return {"majority class": float(np.mean(test == np.bincount(train).argmax()))}
+    hits = test[:, train.sum(0).argmax()].sum()
+    return {"majority label": float(_f1(hits, len(test) + test.sum()))}
 
 
 def _enter(folder: Path, name: str, label: str) -> None:

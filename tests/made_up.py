@@ -47,6 +47,30 @@ class TinyCorpus(TextDataModule):
         return LabelledTexts(texts, targets)
 
 
+def make_topics(n: int, seed: int = 0) -> tuple[list[str], np.ndarray, list[str]]:
+    """Texts of one, two, three or no topics, told by their words: texts, targets (N, 3), labels."""
+    random = np.random.default_rng(seed)
+    topics = {"grain": ("wheat", "harvest", "grain"), "oil": ("crude", "barrel", "oil"), "ship": ("tanker", "port", "ship")}
+    targets, texts = (random.random((n, 3)) < (0.5, 0.35, 0.2)).astype(np.int64), []
+    for number, row in enumerate(targets):
+        words = [word for there, own in zip(row, topics.values(), strict=True) if there for word in random.choice(own, 2)]
+        texts.append(" ".join([*random.permutation([*words, *random.choice(PLAIN, 6)]), f"n{number}"]))
+    return texts, targets, list(topics)
+
+
+class TopicCorpus(TinyCorpus):
+    """300 made-up texts of any of three topics to train, 80 to test."""
+
+    name = "topics"
+    labels = ["grain", "oil", "ship"]
+    multi_label = True
+    example = "crude oil by the barrel"
+
+    def read(self, split: str) -> LabelledTexts:
+        texts, targets, _ = make_topics(*{"train": (300, 1), "test": (80, 2)}[split])
+        return LabelledTexts(texts, targets)
+
+
 def write_imdb(folder: Path, n: int = 160) -> Path:
     """Parquet files of the form that the corpus `imdb` reads."""
     import pyarrow

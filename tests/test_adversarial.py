@@ -31,18 +31,18 @@ def moved(task, batch: TextBatch):
     """The loss on moved word vectors and the move itself, step by step as the paper has it."""
     embedding, seen = task.model.network.embedding, []
     with embedding.register_forward_hook(lambda _, __, output: seen.append(output)):
-        loss = task._loss(batch)
+        loss = task._training_loss(batch)
     (slope,) = torch.autograd.grad(loss, seen)
     shift = 5.0 * embedding.weight.std().detach() * slope / slope.flatten(1).norm(dim=1)[:, None, None]
     with embedding.register_forward_hook(lambda _, __, output: output + shift):
-        return task._loss(batch), shift
+        return task._training_loss(batch), shift
 
 
 def test_the_gradient_is_that_of_both_losses():
     task, batch = make_task()
     got = gradients(task, task.training_step(batch, 0))
     worst, _ = moved(task, batch)
-    expected = gradients(task, task._loss(batch) + worst)
+    expected = gradients(task, task._training_loss(batch) + worst)
     assert set(got) == set(expected)
     for name, gradient in expected.items():
         torch.testing.assert_close(got[name], gradient, rtol=1e-4, atol=1e-6)
@@ -51,7 +51,7 @@ def test_the_gradient_is_that_of_both_losses():
 def test_the_move_makes_the_loss_worse_and_has_the_length_asked_for():
     task, batch = make_task()
     worst, shift = moved(task, batch)
-    assert worst > task._loss(batch)
+    assert worst > task._training_loss(batch)
     spread = task.model.network.embedding.weight.std().item()
     torch.testing.assert_close(shift.flatten(1).norm(dim=1), torch.full((8,), 5.0 * spread))
 
@@ -62,7 +62,7 @@ def test_both_passes_drop_the_same_units_and_draw_from_the_generator_once():
     loss, _ = task._adversarial(batch)
     after = torch.rand(3)
     torch.manual_seed(1)
-    assert task._loss(batch).item() == pytest.approx(loss.item(), rel=1e-6)
+    assert task._training_loss(batch).item() == pytest.approx(loss.item(), rel=1e-6)
     torch.testing.assert_close(torch.rand(3), after)
 
 

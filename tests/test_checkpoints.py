@@ -16,6 +16,7 @@ import seqzoo
 from seqzoo import cards, catalog, hub
 
 NAMES = seqzoo.list_checkpoints()
+SAMPLE = 500
 FILES = {"config.json", "model.safetensors", "tokenizer.json", "README.md", "metrics.json", "recipe.yaml"}
 every_checkpoint = pytest.mark.parametrize("name", NAMES)
 
@@ -71,7 +72,7 @@ def test_the_card_gives_the_measured_numbers(name):
     (result,) = model["results"]
     assert model["name"] == name and result["task"]["type"] == config["task"]
     assert {metric["type"]: metric["value"] for metric in result["metrics"]} == {
-        kind: numbers["test"][kind] for kind in ("accuracy", "macro_f1", "log_loss")
+        kind: numbers["test"][kind] for kind in cards.METRICS if kind in numbers["test"]
     }
     assert result["dataset"]["split"] == numbers["test"]["split"] == "test"
     readme = (folder_of(name) / "README.md").read_text(encoding="utf-8")
@@ -81,10 +82,21 @@ def test_the_card_gives_the_measured_numbers(name):
 @every_checkpoint
 def test_the_card_says_all_that_it_must(name):
     readme = (folder_of(name) / "README.md").read_text(encoding="utf-8")
-    for word in ("test accuracy", "seeds tried", "majority", "training", "MB", "p50", "p95", "sha256", "## Limits"):
-        assert word in readme, word
     numbers = read_json(folder_of(name) / "metrics.json")
-    assert f"{100 * numbers['test']['accuracy']:.2f} %" in readme
+    main = cards.main_metric(numbers["test"])
+    for word in (
+        "test accuracy" if main == "accuracy" else "test micro F1",
+        "seeds tried",
+        "majority",
+        "training",
+        "MB",
+        "p50",
+        "p95",
+        "sha256",
+        "## Limits",
+    ):
+        assert word in readme, word
+    assert f"{100 * numbers['test'][main]:.2f} %" in readme
     assert numbers["training"]["seconds"] > 0 and numbers["training"]["machine"]
     assert str(numbers["training"]["seed"]) in map(str, numbers["training"]["seeds_tried"])
     assert numbers["bytes"] == (folder_of(name) / "model.safetensors").stat().st_size
@@ -102,7 +114,11 @@ def test_it_predicts_its_cards_example(name):
     model, numbers = seqzoo.load(name), read_json(folder_of(name) / "metrics.json")
     example = numbers["example"]
     result = model.predict(example["text"])
-    assert result.label == example["label"] and result.score == pytest.approx(example["score"], abs=1e-3)
+    if model.multi_label:
+        found = [result.scores[label] for label in result.labels]
+        assert list(result.labels) == example["labels"] and found == pytest.approx(example["scores"], abs=1e-3)
+    else:
+        assert result.label == example["label"] and result.score == pytest.approx(example["score"], abs=1e-3)
     assert json.dumps(example["text"], ensure_ascii=False) in (folder_of(name) / "README.md").read_text(encoding="utf-8")
     assert sum(parameter.numel() for parameter in model.parameters()) == numbers["parameters"]
     assert all(tensor.dtype != torch.float16 for tensor in model.state_dict().values())
@@ -112,11 +128,11 @@ def test_it_predicts_its_cards_example(name):
 def test_padding_and_neighbours_change_no_prediction(name):
     model = seqzoo.load(name)
     texts = ["A slow start, but what a finale!", "dull " * 700, "", "🎬", "never again " * 9, "I'd see it twice."]
-    together = [result.scores["positive"] for result in model.predict(texts)]
-    assert together == pytest.approx([model.predict(text).scores["positive"] for text in texts], abs=1e-5)
+    for text, together in zip(texts, model.predict(texts), strict=True):
+        assert together.scores == pytest.approx(model.predict(text).scores, abs=1e-5)
 
 
-@every_checkpoint
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("imdb-")])
 def test_it_tells_plain_praise_from_plain_blame(name):
     model = seqzoo.load(name)
     praise = model.predict("A wonderful, moving film with superb acting. One of the best I have ever seen!")
@@ -141,11 +157,12 @@ def test_its_recipe_is_the_bundled_one_but_for_the_run(name):
 def test_a_sample_of_the_test_split_agrees_with_the_card(name, two_threads):
     from seqzoo.verification import evaluate
 
-    expected = read_json(folder_of(name) / "metrics.json")["test"]["accuracy"]
-    test = corpus_of(name).read("test")
-    chosen = np.random.default_rng(7).permutation(len(test.texts))[:500]
-    found = evaluate(seqzoo.load(name), [test.texts[index] for index in chosen], test.targets[chosen])["accuracy"]
-    assert abs(found - expected) <= 3 * math.sqrt(expected * (1 - expected) / 500)
+    numbers = read_json(folder_of(name) / "metrics.json")["test"]
+    main = cards.main_metric(numbers)
+    expected, test = numbers[main], corpus_of(name).read("test")
+    chosen = np.random.default_rng(7).permutation(len(test.texts))[:SAMPLE]
+    found = evaluate(seqzoo.load(name), [test.texts[index] for index in chosen], test.targets[chosen])[main]
+    assert abs(found - expected) <= 3 * math.sqrt(expected * (1 - expected) / len(chosen))
 
 
 @every_checkpoint
@@ -158,5 +175,5 @@ def test_the_whole_test_split_gives_the_cards_numbers(name, two_threads):
     test = corpus.read("test")
     assert corpus.fingerprint("test") == numbers["data"]["fingerprints"]["test"]
     found = evaluate(seqzoo.load(name), test.texts, test.targets)
-    for kind in ("accuracy", "macro_f1", "log_loss"):
+    for kind in cards.METRICS.keys() & numbers["test"].keys():
         assert found[kind] == pytest.approx(numbers["test"][kind], abs=1e-4), kind

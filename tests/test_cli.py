@@ -240,7 +240,9 @@ def test_evaluate_scores_labels_given_by_name_or_number(run, saved, tmp_path, as
     results = seqzoo.load(saved).predict(texts)
     hits = [(result.label == "positive") == target for result, target in zip(results, targets, strict=True)]
     assert status == 0 and scores["n"] == 30 and scores["accuracy"] == pytest.approx(sum(hits) / 30)
-    assert set(scores) == {"accuracy", "macro_f1", "log_loss", "n", "truncated"}
+    assert set(scores) == {
+        *("accuracy", "macro_f1", "micro_f1", "positive_f1", "mcc", "log_loss", "calibration_error", "n", "truncated")
+    }
 
 
 def test_evaluate_prints_a_table(run, saved, tmp_path):
@@ -280,7 +282,7 @@ def test_evaluate_of_a_perfect_model_is_perfect():
 
     def fake(rows: list[list[float]]) -> SimpleNamespace:
         results = [SimpleNamespace(scores=dict(zip("ab", row, strict=True)), truncated=False) for row in rows]
-        return SimpleNamespace(labels=["a", "b"], predict=lambda texts, progress: results)
+        return SimpleNamespace(labels=["a", "b"], multi_label=False, predict=lambda texts, progress: results)
 
     perfect = verification.evaluate(fake([[1.0, 0.0], [0.0, 1.0]]), ["x", "y"], [0, 1])
     assert (perfect["accuracy"], perfect["macro_f1"], perfect["n"]) == (1.0, 1.0, 2)

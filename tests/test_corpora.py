@@ -1,5 +1,6 @@
 """Corpora read files of the public form; those at hand have the sizes that their publishers give."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import seqzoo
 from seqzoo import catalog
+from seqzoo.corpora.langid import spelling, word_pattern
 from seqzoo.corpora.newsgroups20 import without
 
 MESSAGE = """From: someone@example.org
@@ -109,11 +111,127 @@ def test_reuters_keeps_stories_of_one_topic_on_both_sides(tmp_path: Path) -> Non
     assert data.read("test").targets.tolist() == [1, 0]
 
 
+def test_reuters_topics_are_those_of_both_sides_and_every_story_counts(tmp_path: Path) -> None:
+    rows = [
+        ("TRAIN", "YES", ["earn"], "Profit", "up"),
+        ("TRAIN", "YES", ["acq", "earn", "earn"], "Both", "twice"),
+        ("TRAIN", "YES", ["rice"], "Only in train", ""),
+        ("TRAIN", "YES", [], "None", ""),
+        ("TEST", "YES", ["acq", "earn"], "Bid", "bid"),
+        ("TEST", "YES", ["corn"], "Only in test", ""),
+        ("TEST", "NO", ["earn"], "No topics", ""),
+    ]
+    names = ("lewissplit", "has_topics", "topics", "title", "text")
+    parquet(tmp_path / "all.parquet", **dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True)))
+    data = seqzoo.create_datamodule("reuters21578", data_dir=str(tmp_path), subset="topics")
+    assert data.multi_label and data.labels == ["acq", "earn"]
+    assert data.read("train").targets.tolist() == [[0, 1], [1, 1], [0, 0], [0, 0]]
+    assert data.read("test").targets.tolist() == [[1, 1], [0, 0]]
+    assert data.fingerprint("test") != data.fingerprint("train")
+
+
+@pytest.mark.corpora
+def test_the_real_reuters_topics_are_ninety_and_no_test_story_is_left_out() -> None:
+    data = seqzoo.create_datamodule("reuters21578", subset="topics")
+    train, test = data.read("train"), data.read("test")
+    assert train.targets.shape == (9_603, 90) and test.targets.shape == (3_299, 90)
+    assert train.targets.sum(0).min() >= 1 and test.targets.sum(0).min() >= 1
+    assert (test.targets.sum(1) == 0).sum() == 280 and test.targets.sum() == 3_744
+
+
 def test_ag_news_counts_classes_from_zero(tmp_path: Path) -> None:
     for split in ("train", "test"):
         parquet(tmp_path / f"{split}.parquet", text=["a", "b"], label=[0, 3])
     data = seqzoo.create_datamodule("ag_news", data_dir=str(tmp_path))
     assert [data.labels[target] for target in data.read("test").targets] == ["World", "Sci/Tech"]
+
+
+def write_langid(folder: Path, each: int = 40) -> Path:
+    """Sentences, pairs and words in English, German, Chinese and Armenian, made up of 60 words each."""
+    random = np.random.default_rng(0)
+    spell = {"en": "aeiou", "de": "äöüßx", "zh": "天地玄黄宇宙洪荒日月", "hy": "աբգդե"}
+    rows = []
+    for language, signs in spell.items():
+        words = sorted({"".join(random.choice([*signs], 6 if language != "zh" else 1)) for _ in range(60)})
+        gap = "" if language == "zh" else " "
+        for _ in range(each):
+            drawn = random.choice(words, 8).tolist()
+            rows.append((gap.join(drawn).capitalize() + "! " + gap.join(drawn[::-1]).upper() + ".", language, "sentences"))
+            rows.append((gap.join(drawn[:2]), language, "word-pairs"))
+            rows.append((drawn[2] + ("՞" if language == "hy" else ""), language, "single-words"))
+    rows.append(rows[0])
+    parquet(
+        folder / "lingua79.parquet",
+        **dict(zip(("text", "language", "kind"), map(list, zip(*rows, strict=True)), strict=True)),
+    )
+    return folder
+
+
+def all_words(texts: Any) -> set[str]:
+    pattern = word_pattern(texts)
+    return {word for text in texts for word in spelling(pattern, text)}
+
+
+@pytest.fixture
+def langid(tmp_path: Path) -> Any:
+    return seqzoo.create_datamodule("langid", data_dir=str(write_langid(tmp_path)), validation_size=30, words_alone=True)
+
+
+def test_no_held_out_word_stands_in_training_in_any_form(langid: Any) -> None:
+    held = all_words(langid.read("test-words").texts)
+    assert held and not held & all_words(langid.read("train").texts)
+    langid.setup("fit")
+    rows, sizes = langid.splits, {split: len(langid.texts(split)) for split in ("train", "validation")}
+    assert not held & all_words(rows["train"].texts)
+    assert sizes["validation"] >= 30
+    single = {text for text in rows["validation"].texts if len(spelling(langid.word, text)) == 1}
+    assert single and not all_words(single) & all_words(rows["train"].texts)
+    assert not {*langid.read("test").texts, *rows["validation"].texts} & set(rows["train"].texts)
+
+
+def test_sentences_keep_their_other_words(langid: Any) -> None:
+    held = all_words(langid.read("test-words").texts)
+    sentences = [text for text in langid.read("train").texts if text.endswith(".")]
+    assert len(sentences) > 100
+    assert any(len(spelling(langid.word, text)) < 16 for text in sentences)
+    for text in langid.read("train").texts:
+        assert not held & set(spelling(langid.word, text)) and "  " not in text
+
+
+def test_the_parts_of_the_test_split_make_it_up(langid: Any) -> None:
+    parts = {part: langid.read(part) for part in langid.scored_apart}
+    assert sorted(text for part in parts.values() for text in part.texts) == sorted(langid.read("test").texts)
+    assert {len(spelling(langid.word, text)) for text in parts["test-words"].texts} == {1}
+    assert {len(spelling(langid.word, text)) for text in parts["test-pairs"].texts} == {2}
+    assert len(parts["test-sentences"].texts) == 16, "a tenth of 160, the repeat not counted"
+
+
+def test_words_and_neighbours_out_of_sentences_become_training_texts(tmp_path: Path) -> None:
+    folder, sizes = str(write_langid(tmp_path)), {}
+    for words, pairs in ((False, 0), (True, 0), (False, 2)):
+        data = seqzoo.create_datamodule("langid", data_dir=folder, validation_size=0, words_alone=words, pairs_alone=pairs)
+        texts, targets = data.texts("train"), data.targets("train")
+        assert len(texts) == len(targets)
+        sizes[words, pairs] = len(texts)
+        again = seqzoo.create_datamodule("langid", data_dir=folder, validation_size=0, words_alone=words, pairs_alone=pairs)
+        assert again.texts("train") == texts
+    assert sizes[False, 0] < sizes[True, 0] and sizes[False, 0] + 100 < sizes[False, 2]
+
+
+def test_langid_reads_characters(langid: Any) -> None:
+    langid.setup("fit")
+    assert set("aeiou天") & set(langid.tokenizer.words) and langid.tokens == "characters"
+
+
+def test_langid_without_its_file_says_what_it_needs(no_corpora: None) -> None:
+    with pytest.raises(FileNotFoundError, match="no public source to fetch; give the folder"):
+        seqzoo.create_datamodule("langid").read("train")
+
+
+def test_an_unknown_language_is_named(tmp_path: Path) -> None:
+    parquet(tmp_path / "lingua79.parquet", text=["a"], language=["xx"], kind=["sentences"])
+    with pytest.raises(ValueError, match="'xx' is no language or kind"):
+        seqzoo.create_datamodule("langid", data_dir=str(tmp_path)).read("train")
 
 
 def write_csv(path: Path, rows: list[tuple[str, str]]) -> str:
@@ -166,6 +284,7 @@ def test_a_test_label_that_train_has_not_is_named(tmp_path: Path) -> None:
         ("reuters21578", {}, 6_532, 2_568, 52),
         ("reuters21578", {"subset": "r8"}, None, None, 8),
         ("sms_spam", {}, 4_128, 1_032, 2),
+        ("langid", {}, 204_536, 23_248, 79),
     ],
 )
 def test_real_corpora_have_their_published_sizes(
@@ -176,3 +295,14 @@ def test_real_corpora_have_their_published_sizes(
     assert n_train in (None, len(train.texts)) and n_test in (None, len(test.texts))
     assert len(data.labels) == n_labels
     assert set(np.unique(train.targets)) == set(range(n_labels))
+
+
+@pytest.mark.corpora
+def test_no_held_out_word_of_the_real_langid_stands_in_training() -> None:
+    data = seqzoo.create_datamodule("langid", validation_size=0, words_alone=True, pairs_alone=1)
+    assert [len(data.read(part).texts) for part in data.scored_apart] == [7_795, 7_857, 7_596]
+    held = {text.lower() for text in data.read("test-words").texts}
+    texts = data.texts("train")
+    for split in (str.split, lambda text: re.findall(r"\w+", text), lambda text: spelling(data.word, text)):
+        assert not held & {word for text in texts for word in split(text.lower())}
+    assert not {text.lower() for text in data.read("test").texts} & {text.lower() for text in texts}

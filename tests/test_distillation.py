@@ -11,7 +11,7 @@ import torch
 from made_up import write_imdb
 
 import seqzoo
-from seqzoo import cards, cli
+from seqzoo import cards, cli, verification
 from seqzoo.callbacks.soft_labels import SoftLabels
 from seqzoo.preprocessing.tokenizer import Tokenizer
 
@@ -92,3 +92,22 @@ def test_publishing_measures_a_run_and_writes_card_and_index(
     assert set(json.loads((shelf / "index.json").read_text())["tiny"]["files"]) == {
         file.name for file in (shelf / "tiny").iterdir()
     }
+
+
+def test_parts_of_the_test_split_are_scored_apart_on_the_card(
+    imdb, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, name = tmp_path / "run", "tiny"
+    shutil.copytree(teacher, run / "model")
+    recipe = "data: {class_path: seqzoo.corpora.imdb.IMDB, init_args: {validation_size: 20}}\n"
+    (run / "model" / "recipe.yaml").write_text(recipe)
+    training = {"seconds": 60.0, "epochs": 1, "steps": 3, "seed": 1, "machine": "this"}
+    (run / "model" / "metrics.json").write_text(json.dumps({"training": training}))
+    monkeypatch.setenv("SEQZOO_DATA", str(tmp_path))
+    monkeypatch.setattr("seqzoo.catalog.resource", lambda kind: tmp_path / kind)
+    monkeypatch.setattr("seqzoo.corpora.imdb.IMDB.scored_apart", ("train",))
+    numbers = verification.publish(run, name, label="Tiny.", machine="this", seeds_tried={"1": 0.5}, chosen="Not at all.")
+    apart = verification.evaluate(seqzoo.load(f"local-dir:{tmp_path / 'checkpoints' / name}"), *imdb.read("train"))
+    assert numbers["parts"] == {"train": apart}
+    card = (tmp_path / "checkpoints" / name / "README.md").read_text()
+    assert f"| train accuracy, macro F1 | **{100 * apart['accuracy']:.2f} %** of 160, {apart['macro_f1']:.4f} |" in card

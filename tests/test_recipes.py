@@ -12,7 +12,14 @@ from seqzoo.catalog import check_arguments, list_recipes, recipe_path, resolve, 
 
 NAMES = list_recipes()
 OVERLAYS = [f"trainer/{path.stem}" for path in sorted(resource("recipes").glob("trainer/*.yaml"))]
-CORPUS_SIZES = {"imdb": {"train": 25_000, "unsupervised": 50_000}}
+CORPUS_SIZES = {
+    "imdb": {"train": 25_000, "unsupervised": 50_000},
+    "langid": {"train": 642_301},
+    "newsgroups20": {"train": 11_314},
+    "reuters21578": {"train": 6_532},
+    "reuters21578 topics": {"train": 9_603},
+    "sms_spam": {"train": 4_128},
+}
 every_recipe = pytest.mark.parametrize("name", NAMES)
 
 
@@ -45,7 +52,8 @@ def strings(node: Any) -> list[str]:
 def training_texts(recipe: dict[str, Any]) -> int:
     """How many texts an epoch has, unlabelled ones with soft labels included."""
     data = recipe["data"]["init_args"]
-    sizes = CORPUS_SIZES[recipe["data"]["class_path"].split(".")[2]]
+    corpus = recipe["data"]["class_path"].split(".")[2]
+    sizes = CORPUS_SIZES.get(f"{corpus} {data.get('subset')}", CORPUS_SIZES.get(corpus))
     size = data.get("num_train") or sizes["train"] - data.get("validation_size", 2_500)
     for callback in recipe["trainer"].get("callbacks") or []:
         if callback["class_path"].endswith(".SoftLabels"):

@@ -1,12 +1,13 @@
 """The tokenizer: words of texts to ids, and back to a file."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 from made_up import make_texts
 
-from seqzoo.preprocessing.tokenizer import PAD, UNKNOWN, Tokenizer, truncate
+from seqzoo.preprocessing.tokenizer import PAD, UNKNOWN, HashedWords, Tokenizer, fit_tokenizer, truncate
 
 TEXTS = ["A film, a FILM!", "don't  stop... don’t stop?!", "café 10/10 <br /><br />the end"] * 2
 
@@ -155,3 +156,114 @@ def test_truncation_keeps_the_part_that_was_asked_for(keep, most, expected):
 def test_an_unknown_part_is_refused(keep):
     with pytest.raises(ValueError, match="keep must be 'start', 'end' or 'ends'"):
         truncate(np.arange(3), 2, keep)
+
+
+@pytest.fixture(scope="module")
+def characters() -> Tokenizer:
+    return Tokenizer.fit_characters(TEXTS, vocab_size=100)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A film", list("a film")),
+        (" a\t\n\u00a0 film  ", list("a film")),
+        ("a<br /><br>film", list("a film")),
+        ("cafe\u0301", list("café")),
+        ("a Ж", ["a", " ", UNKNOWN]),
+        ("", []),
+        (" \n", []),
+    ],
+)
+def test_characters_are_normalised_and_a_run_of_white_space_is_one_space(characters, text, expected):
+    assert words(characters, text) == expected
+
+
+def test_characters_may_keep_their_case():
+    kept = Tokenizer.fit_characters(TEXTS, lowercase=False)
+    assert words(kept, "FI a") == ["F", "I", " ", "a"]
+
+
+def test_the_most_frequent_characters_are_kept_and_rare_ones_are_not():
+    texts = ["aaaa", "ccbb", "d"]
+    assert Tokenizer.fit_characters(texts).words == [PAD, UNKNOWN, "a", "b", "c"]
+    assert Tokenizer.fit_characters(texts, vocab_size=4).words == [PAD, UNKNOWN, "a", "b"]
+    assert Tokenizer.fit_characters(texts[::-1], min_frequency=1).words[-1] == "d"
+    with pytest.raises(ValueError, match="no character stands 9 times"):
+        Tokenizer.fit_characters(texts, min_frequency=9)
+
+
+def test_a_text_that_spells_the_padding_is_its_characters(characters):
+    assert len(characters.encode(["[PAD][UNK]"])[0]) == 10 and 0 not in characters.encode(["[PAD][UNK]"])[0]
+
+
+def test_ten_thousand_characters_are_encoded_in_a_few_milliseconds(characters):
+    text = " ".join(TEXTS * 200)[:10_000]
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        (ids,) = characters.encode([text])
+        best = min(best, time.perf_counter() - start)
+    assert 8_000 < len(ids) <= 10_000 and best < 0.05
+
+
+def test_characters_come_back_from_their_file_and_hugging_face_reads_it(characters):
+    import tokenizers
+
+    again = Tokenizer.from_json(characters.to_json())
+    assert again == characters and again.settings == {} and len(again) == len(characters)
+    assert [ids.tolist() for ids in again.encode(TEXTS)] == [ids.tolist() for ids in characters.encode(TEXTS)]
+    backend = tokenizers.Tokenizer.from_str(characters.to_json())
+    assert backend.encode("A  film!").ids == characters.encode(["A  film!"])[0].tolist()
+    assert characters.split(["A  film"]) == [list("a film")]
+
+
+def test_hashed_words_have_an_id_each_the_same_on_every_machine():
+    hashed = HashedWords.of_size(1_000)
+    ids = hashed.encode(["The film, zebra ЖЖ", ""])
+    assert [row.tolist() for row in ids] == [[206, 196, 38, 96, 139], []] and ids[0].dtype == np.int32
+    many = hashed.encode([" ".join(f"word{index}" for index in range(5_000))])[0]
+    assert many.min() >= 2 and many.max() < 1_000 == len(hashed) and len(set(many.tolist())) > 950
+
+
+def test_hashed_words_come_back_with_their_number_of_buckets():
+    hashed = HashedWords.of_size(50)
+    again = Tokenizer.from_json(hashed.to_json(), **hashed.settings)
+    assert again == hashed and hashed.settings == {"hash_buckets": 48}
+    assert again.encode(TEXTS)[0].tolist() == hashed.encode(TEXTS)[0].tolist()
+    assert hashed != HashedWords.of_size(51) and hashed != Tokenizer.from_json(hashed.to_json())
+
+
+@pytest.mark.parametrize("buckets", [0, -1, 1 << 21, 1.5, True, "9"])
+def test_a_wrong_number_of_buckets_is_refused(buckets):
+    with pytest.raises(ValueError, match="hash_buckets must be a whole number from 1 to 2097150"):
+        Tokenizer.from_json(HashedWords.of_size(50).to_json(), hash_buckets=buckets)
+
+
+def test_hashed_characters_are_refused(characters):
+    with pytest.raises(ValueError, match="has no words"):
+        Tokenizer.from_json(characters.to_json(), hash_buckets=10)
+
+
+def test_hashed_words_cannot_be_listed_and_say_so():
+    with pytest.raises(ValueError, match="no vocabulary"):
+        HashedWords.of_size(50).words  # noqa: B018
+
+
+@pytest.mark.parametrize("text", ["\ud800", 3])
+def test_hashed_words_refuse_what_every_tokenizer_refuses(text):
+    with pytest.raises((ValueError, TypeError), match="text"):
+        HashedWords.of_size(50).encode([text])
+
+
+@pytest.mark.parametrize(("tokens", "length"), [("words", 12), ("characters", 13), ("hashed-words", 20)])
+def test_tokens_are_chosen_by_name(tokens, length):
+    fitted = fit_tokenizer(tokens, ["a b c d e f g h i j"], vocab_size=20, min_frequency=1)
+    assert len(fitted) == length
+
+
+def test_unknown_tokens_and_counted_hashes_are_refused():
+    with pytest.raises(ValueError, match="tokens must be one of words, characters, hashed-words, got 'bytes'"):
+        fit_tokenizer("bytes", TEXTS, vocab_size=10, min_frequency=1)
+    with pytest.raises(ValueError, match="min_frequency must be 1"):
+        fit_tokenizer("hashed-words", TEXTS, vocab_size=10, min_frequency=2)

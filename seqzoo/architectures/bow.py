@@ -1,4 +1,4 @@
-"""Bag of words: uni- to trigrams, multi-hot, counted, TF-IDF or naive-Bayes weighted."""
+"""Bag of words or characters: n-grams, multi-hot, counted, TF-IDF or naive-Bayes weighted."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.layers.dropout import Dropout
-from seqzoo.layers.ngrams import NGramTable, unique_per_row
+from seqzoo.layers.ngrams import NGramTable, counted_per_row, unique_per_row
 from seqzoo.specs import Encoded, TextSpec
 
 __all__ = ["BagOfWords"]
 
 WEIGHTINGS = ("multi-hot", "count", "tf-idf", "naive-bayes")
+COUNTING = ("count", "tf-idf")
 
 
 class BagOfWords(nn.Module):
@@ -26,6 +27,10 @@ class BagOfWords(nn.Module):
     - `tf-idf`: count times log(N / n_i), N texts of which n_i hold the n-gram.
     - `naive-bayes`: presence times the log-count ratio of the classes (Wang and Manning, 2012, equation 2); one column
       for two classes, else one column per class against the rest, for which `hidden_size` must be the number of classes.
+
+    `sublinear` counts an n-gram that stands f times as 1 + log f; `normalise` divides a text's feature vector by its
+    Euclidean length, so that long texts weigh no more than short ones. On long messages both together are worth points.
+    `idf_power` is the exponent of log(N / n_i) in `tf-idf`: above 1, rare n-grams count for still more.
     """
 
     def __init__(
@@ -37,6 +42,9 @@ class BagOfWords(nn.Module):
         min_documents: int = 2,
         weighting: str = "multi-hot",
         smoothing: float = 1.0,
+        idf_power: float = 1.0,
+        sublinear: bool = False,
+        normalise: bool = False,
         hidden_size: int = 1,
         activation: str = "none",
         feature_dropout: float = 0.0,
@@ -51,7 +59,12 @@ class BagOfWords(nn.Module):
             raise ValueError(f"hidden_size must be at least 1, got {hidden_size}")
         if not 0.0 <= feature_dropout < 1.0:
             raise ValueError(f"feature_dropout must be at least 0 and below 1, got {feature_dropout}")
+        if sublinear and weighting not in COUNTING:
+            raise ValueError(f"sublinear needs a weighting that counts ({' or '.join(COUNTING)}), got {weighting!r}")
         self.weighting, self.smoothing, self.min_documents = weighting, smoothing, min_documents
+        if idf_power <= 0.0 or (idf_power != 1.0 and weighting != "tf-idf"):
+            raise ValueError(f"idf_power must be above 0, and 1 unless weighting is tf-idf, got {idf_power}")
+        self.idf_power, self.sublinear, self.normalise = idf_power, sublinear, normalise
         self.activation, self.feature_dropout, self.output_size = activation, feature_dropout, hidden_size
         self.table = NGramTable(
             spec.vocab_size, ngrams, max_features, pad_index=spec.pad_index, unknown_index=spec.unknown_index
@@ -68,16 +81,30 @@ class BagOfWords(nn.Module):
     def forward(self, inputs: Tensor, lengths: Tensor, state: None = None) -> Encoded:
         """(B, T) token ids, (B,) -> summary (B, hidden_size); no steps."""
         with torch.no_grad():
-            features = self.table(inputs)  # (B, T * ngrams)
-            if self.weighting in ("multi-hot", "naive-bayes"):
+            features, counts = self.table(inputs), None  # (B, T * ngrams)
+            if self.weighting not in COUNTING:
                 features = unique_per_row(features)
+            elif self.sublinear or self.normalise:
+                features, counts = counted_per_row(features)
+                counts = 1.0 + counts.log() if self.sublinear else counts
             if self.training and self.feature_dropout:
                 features = features.masked_fill(torch.rand(features.shape, device=features.device) < self.feature_dropout, 0)
-        keep = 1.0 - self.feature_dropout if self.training else 1.0
-        summary = nn.functional.embedding_bag(features, self.weight * self.scale, mode="sum", padding_idx=0) / keep
+        summary = self._sum(features, self.weight * self.scale, counts)
+        if self.normalise:
+            with torch.no_grad():
+                squares = self._sum(features, self.scale.square(), None if counts is None else counts.square())
+            summary = summary / squares.sqrt().clamp(min=1e-6)
+        else:
+            summary = summary / (1.0 - self.feature_dropout if self.training else 1.0)
         if self.activation == "relu":
             summary = summary.relu()
         return Encoded(None, self.dropout(summary))
+
+    @staticmethod
+    def _sum(features: Tensor, vectors: Tensor, counts: Tensor | None) -> Tensor:
+        """(B, N) features, one vector for each -> (B, vector size), each counted `counts` (B, N) times, or once."""
+        counts = None if counts is None else counts.to(vectors.dtype)
+        return nn.functional.embedding_bag(features, vectors, mode="sum", padding_idx=0, per_sample_weights=counts)
 
     def initialise_head(self, head: nn.Linear) -> None:
         """Without activation, and with one column per class (one for two classes), the head's weights stay 1 and 0.
@@ -97,8 +124,8 @@ class BagOfWords(nn.Module):
     def fit_statistics(self, documents: Sequence[np.ndarray], targets: np.ndarray, n_classes: int) -> None:
         """Choose the `max_features` n-grams found in most texts (at least `min_documents`) and fit their weights.
 
-        documents: token ids of each training text; targets: (N,) class of each. Raises ValueError where no n-gram is
-        frequent enough or `hidden_size` does not suit naive Bayes.
+        documents: token ids of each training text; targets: (N,) class of each, or (N, n_classes) of 0 and 1. Raises
+        ValueError where no n-gram is frequent enough or `hidden_size` does not suit naive Bayes.
         """
         keys, feature, owners = self.table.count(documents)
         frequency = np.bincount(feature, minlength=len(keys))  # texts that hold each n-gram
@@ -119,14 +146,15 @@ class BagOfWords(nn.Module):
         if self.weighting in ("multi-hot", "count"):
             return np.ones((len(kept), 1))
         if self.weighting == "tf-idf":
-            return np.log(n_documents / frequency[kept])[:, None]
-        columns = self.scale.shape[1]
-        if columns != (1 if n_classes == 2 else n_classes):
-            needed = 1 if n_classes == 2 else n_classes
+            return np.log(n_documents / frequency[kept])[:, None] ** self.idf_power
+        columns, several = self.scale.shape[1], targets.ndim == 2
+        needed = 1 if n_classes == 2 and not several else n_classes
+        if columns != needed:
             raise ValueError(f"naive-bayes with {n_classes} classes needs hidden_size={needed}, got {columns}")
         ratios = []
-        for label in range(1, 2) if n_classes == 2 else range(n_classes):
-            inside = np.bincount(feature, weights=targets[owners] == label, minlength=len(frequency))[kept]
+        for label in range(1, 2) if needed == 1 else range(n_classes):
+            member = targets[:, label] == 1 if several else targets == label
+            inside = np.bincount(feature, weights=member[owners], minlength=len(frequency))[kept]
             outside = frequency[kept] - inside
             p, q = inside + self.smoothing, outside + self.smoothing
             ratios.append(np.log(p / p.sum()) - np.log(q / q.sum()))  # r of equation 2

@@ -14,8 +14,10 @@ class CSV(TextDataModule):
     """`file` (.csv with a header, or .jsonl) holds a text in column `input` and its label in column `target`.
 
     Test texts come from `test_file`, or are `test_fraction` of the rows, drawn with `split_seed`; validation texts are
-    drawn from the rest. Labels are what stands in `target`, in alphabetical order (numbers by value). Raises ValueError
-    for a row without text or label, for fewer than two labels, and for a label of `test_file` that `file` has not.
+    drawn from the rest. Labels are what stands in `target`, in alphabetical order (numbers by value). With `separator`, any
+    number of labels stand there, that sign between them, and models learn to give each text several. Raises ValueError
+    for a row without text, or without label where each has one, for fewer than two labels, and for a label of
+    `test_file` that `file` has not.
     """
 
     name = "csv"
@@ -30,11 +32,13 @@ class CSV(TextDataModule):
         file: str,
         input: str = "text",
         target: str = "label",
+        separator: str = "",
         test_file: str | None = None,
         test_fraction: float = 0.2,
         batch_size: int = 64,
         max_tokens: int = 512,
         keep: str = "ends",
+        tokens: str = "words",
         vocab_size: int = 20_000,
         min_frequency: int = 2,
         validation_size: int = 0,
@@ -50,6 +54,7 @@ class CSV(TextDataModule):
             batch_size=batch_size,
             max_tokens=max_tokens,
             keep=keep,
+            tokens=tokens,
             vocab_size=vocab_size,
             min_frequency=min_frequency,
             validation_size=validation_size,
@@ -57,6 +62,7 @@ class CSV(TextDataModule):
             num_train=num_train,
         )
         self.file, self.input, self.target = file, input, target
+        self.separator, self.multi_label = separator, bool(separator)
         self.test_file, self.test_fraction = test_file, test_fraction
         self.source = {"type": "csv", "config": Path(file).name}
         self._labels: list[str] | None = None
@@ -65,7 +71,7 @@ class CSV(TextDataModule):
     def labels(self) -> list[str]:
         """What stands in the target column, each once."""
         if self._labels is None:
-            found = {label for _, label in self._rows(self.file)}
+            found = {label for _, labels in self._rows(self.file) for label in labels}
             if len(found) < 2:
                 raise ValueError(f"{self.file}: {self.target} must have at least two different labels, got {sorted(found)}")
             numbers = all(label.lstrip("-").isdecimal() for label in found)
@@ -82,17 +88,24 @@ class CSV(TextDataModule):
     def _labelled(self, file: str) -> LabelledTexts:
         number = {label: index for index, label in enumerate(self.labels)}
         rows = self._rows(file)
-        for line, (_, label) in enumerate(rows, 1):
-            if label not in number:
-                raise ValueError(f"{file}, row {line}: {label!r} is no label of {self.file} ({', '.join(number)})")
-        return LabelledTexts([text for text, _ in rows], np.array([number[label] for _, label in rows], dtype=np.int64))
+        for line, (_, labels) in enumerate(rows, 1):
+            for label in labels:
+                if label not in number:
+                    raise ValueError(f"{file}, row {line}: {label!r} is no label of {self.file} ({', '.join(number)})")
+        targets = np.zeros((len(rows), len(number)), dtype=np.int64)
+        for row, (_, labels) in enumerate(rows):
+            targets[row, [number[label] for label in labels]] = 1
+        return LabelledTexts([text for text, _ in rows], targets if self.multi_label else targets.argmax(1))
 
-    def _rows(self, file: str) -> list[tuple[str, str]]:
+    def _rows(self, file: str) -> list[tuple[str, list[str]]]:
+        """Text and labels of each row: one, unless there is a separator."""
         rows = []
         for line, row in enumerate(read_records(file, self.input), 1):
-            if row.get(self.target) in (None, ""):
+            if row.get(self.target) in (None, "") and not self.multi_label:
                 raise ValueError(f"{file}, row {line}: no label under {self.target!r}")
-            rows.append((row[self.input], str(row[self.target])))
+            told = str(row.get(self.target) or "")
+            labels = [part.strip() for part in told.split(self.separator) if part.strip()] if self.multi_label else [told]
+            rows.append((row[self.input], labels))
         if not rows:
             raise ValueError(f"{file} holds no rows")
         return rows

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from seqzoo.preprocessing.tokenizer import Tokenizer, check_keep, truncate
+from seqzoo.preprocessing.tokenizer import Tokenizer, check_keep, check_tokens, fit_tokenizer, truncate
 from seqzoo.specs import TextBatch
 
 __all__ = [
@@ -34,7 +34,7 @@ POOL = 50  # batches whose texts are sorted by length together
 
 
 class LabelledTexts(NamedTuple):
-    """Texts in the corpus's order and the class of each, int64."""
+    """Texts in the corpus's order and the class of each, int64 (N,); of a multi-label corpus, (N, labels) of 0 and 1."""
 
     texts: Sequence[str]
     targets: np.ndarray
@@ -113,6 +113,8 @@ class TextDataModule(L.LightningDataModule, ABC):
     limits: list[str]  # what a model trained on this corpus cannot do
     example: str
     fingerprinted = ("train", "test")
+    multi_label = False  # whether a text may have several of the labels, or none
+    scored_apart: tuple[str, ...] = ()  # parts of test that `read` knows by name and the card scores one by one
 
     def __init__(
         self,
@@ -121,6 +123,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         batch_size: int = 64,
         max_tokens: int = 512,
         keep: str = "ends",
+        tokens: str = "words",
         vocab_size: int = 20_000,
         min_frequency: int = 2,
         validation_size: int = 2_500,
@@ -129,6 +132,9 @@ class TextDataModule(L.LightningDataModule, ABC):
     ):
         """`validation_size` texts of the official train split are held out, drawn with `split_seed`; 0 trains on all.
         `num_train` keeps only that many of the rest, drawn likewise. `max_tokens` and `keep` as in TextClassifier.
+
+        `tokens` are `words`, `characters` or `hashed-words`: for the first two the most frequent `vocab_size` that stand
+        `min_frequency` times in train, for hashed words `vocab_size` ids that all words share (`min_frequency` 1).
 
         Raises ValueError for a value outside its range.
         """
@@ -143,8 +149,9 @@ class TextDataModule(L.LightningDataModule, ABC):
             if value is not None and value < least:
                 raise ValueError(f"{key} must be at least {least}, got {value}")
         check_keep(keep)
+        check_tokens(tokens, min_frequency)
         self.data_dir, self.batch_size, self.max_tokens, self.keep = data_dir, batch_size, max_tokens, keep
-        self.vocab_size, self.min_frequency = vocab_size, min_frequency
+        self.tokens, self.vocab_size, self.min_frequency = tokens, vocab_size, min_frequency
         self.validation_size, self.split_seed, self.num_train = validation_size, split_seed, num_train
         self.tokenizer: Tokenizer | None = None
         self.soft: tuple[str, np.ndarray] | None = None
@@ -156,9 +163,10 @@ class TextDataModule(L.LightningDataModule, ABC):
         """An official split of the corpus, whole."""
 
     @property
-    def preprocessing(self) -> dict[str, int | str]:
-        """What a model must do with a text beside tokenising it."""
-        return {"max_tokens": self.max_tokens, "keep": self.keep}
+    def preprocessing(self) -> dict[str, Any]:
+        """What a model must do with a text beside tokenising it; of several labels, from which probability it gives one."""
+        chosen = {"max_tokens": self.max_tokens, "keep": self.keep}
+        return {**chosen, "thresholds": [0.5] * len(self.labels)} if self.multi_label else chosen
 
     def texts(self, split: str) -> Sequence[str]:
         """Raw texts of `train` (without the validation texts), `validation`, or another split of the corpus."""
@@ -176,7 +184,9 @@ class TextDataModule(L.LightningDataModule, ABC):
 
     def setup(self, stage: str | None = None) -> None:
         if self.tokenizer is None:
-            self.tokenizer = Tokenizer.fit(self.texts("train"), vocab_size=self.vocab_size, min_frequency=self.min_frequency)
+            self.tokenizer = fit_tokenizer(
+                self.tokens, self.texts("train"), vocab_size=self.vocab_size, min_frequency=self.min_frequency
+            )
         wanted = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
         for split in wanted.get(stage, ("train", "validation", "test")):
             self.documents(split)
@@ -206,11 +216,11 @@ class TextDataModule(L.LightningDataModule, ABC):
         if self.soft is None:
             return documents, targets
         split, probabilities = self.soft
-        hard = np.eye(len(self.labels), dtype=np.float32)[targets]
+        hard = targets.astype(np.float32) if self.multi_label else np.eye(len(self.labels), dtype=np.float32)[targets]
         return documents + self.documents(split), np.concatenate([hard, probabilities])
 
     def targets(self, split: str) -> np.ndarray:
-        """The class of each text of a split, int64."""
+        """The class (or labels) of each text of a split, as in LabelledTexts."""
         return self._split(split).targets
 
     def _split(self, split: str) -> LabelledTexts:

@@ -6,25 +6,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["NGramTable", "unique_per_row"]
+__all__ = ["NGramTable", "counted_per_row", "unique_per_row"]
 
 EMPTY = torch.iinfo(torch.int64).max  # fills the table's tail where fewer n-grams were found than it has room for
-MAX_VOCABULARY = 1 << 21
+LARGEST = 1 << 63  # n-grams are numbers of 63 bits
 
 
 class NGramTable(nn.Module):
     """The n-grams of orders 1 to `order` that were found worth knowing, as features 1 to `size`; 0 is none of them.
 
     An n-gram w1..wn is the number with digits w1..wn in base `vocab_size`; padding (0) never leads, so orders do not
-    meet. N-grams that hold padding or the unknown word are no features.
+    meet. N-grams that hold padding or the unknown word are no features. `vocab_size ** order` must fit 63 bits: trigrams
+    of two million words, nonagrams of a hundred characters.
     """
 
     def __init__(self, vocab_size: int, order: int, size: int, *, pad_index: int = 0, unknown_index: int = 1):
         super().__init__()
-        if not 1 <= order <= 3:
-            raise ValueError(f"ngrams must be 1, 2 or 3, got {order}")
-        if vocab_size > MAX_VOCABULARY:
-            raise ValueError(f"vocab_size must be at most {MAX_VOCABULARY} for n-grams, got {vocab_size}")
+        if order < 1:
+            raise ValueError(f"ngrams must be at least 1, got {order}")
+        if vocab_size**order > LARGEST:
+            most = max(n for n in range(64) if vocab_size**n <= LARGEST)
+            raise ValueError(
+                f"n-grams up to order {order} over {vocab_size} tokens do not fit 63 bits; ngrams up to {most} do"
+            )
         if size < 1:
             raise ValueError(f"max_features must be at least 1, got {size}")
         self.vocab_size, self.order, self.size = vocab_size, order, size
@@ -75,3 +79,14 @@ def unique_per_row(features: Tensor) -> Tensor:
     ordered = features.sort(1).values
     repeats = nn.functional.pad(ordered[:, 1:] == ordered[:, :-1], (1, 0))
     return ordered.masked_fill(repeats, 0)
+
+
+def counted_per_row(features: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, N) -> features (B, N) as `unique_per_row` gives them, and how often each stands, float32 (B, N)."""
+    ordered = features.sort(1).values
+    first = nn.functional.pad(ordered[:, 1:] != ordered[:, :-1], (1, 0), value=True)
+    run = first.cumsum(1) - 1  # which of the row's different features stands here
+    counts = torch.zeros(ordered.shape, device=ordered.device).scatter_add_(
+        1, run, torch.ones_like(run, dtype=torch.float32)
+    )
+    return ordered.masked_fill(~first, 0), counts.gather(1, run)

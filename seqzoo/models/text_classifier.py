@@ -33,11 +33,21 @@ class Classification:
     truncated: bool
 
 
-class TextClassifier(nn.Module):
-    """A network with a linear head over its summary, one of `labels` per text.
+@dataclass(frozen=True)
+class MultiLabel:
+    """One text's labels: those whose probability reaches their threshold, the likeliest first; every label's probability."""
 
-    `max_tokens` limits what is read of a text; `keep` says which part of a longer one: its `start`, `end` or both
-    `ends`. All that prediction needs is here, and all of it goes into a checkpoint.
+    labels: tuple[str, ...]
+    scores: Mapping[str, float]
+    truncated: bool
+
+
+class TextClassifier(nn.Module):
+    """A network with a linear head over its summary, one of `labels` per text, or any number of them.
+
+    With `thresholds`, one probability for each label, the labels of a text are independent of each other: `predict` gives
+    MultiLabel instead of Classification. `max_tokens` limits what is read of a text; `keep` says which part of a longer
+    one: its `start`, `end` or both `ends`. All that prediction needs is here, and all of it goes into a checkpoint.
     """
 
     task = "text-classification"
@@ -51,6 +61,7 @@ class TextClassifier(nn.Module):
         labels: Sequence[str],
         max_tokens: int = 512,
         keep: str = "ends",
+        thresholds: Sequence[float] | None = None,
     ):
         super().__init__()
         network = catalog.resolve("architectures", architecture)
@@ -60,6 +71,9 @@ class TextClassifier(nn.Module):
         if type(max_tokens) is not int or max_tokens < 1:
             raise ValueError(f"max_tokens must be a whole number of at least 1, got {max_tokens!r}")
         check_keep(keep)
+        if thresholds is not None:
+            _check_thresholds(thresholds, len(labels))
+        self.thresholds = None if thresholds is None else list(thresholds)
         self.architecture, self.arguments = architecture, dict(arguments or {})
         self.tokenizer, self.labels, self.max_tokens, self.keep = tokenizer, list(labels), max_tokens, keep
         self.spec = TextSpec(len(tokenizer), tokenizer.pad_index, tokenizer.unknown_index)
@@ -68,6 +82,17 @@ class TextClassifier(nn.Module):
         if hasattr(self.network, "initialise_head"):
             self.network.initialise_head(self.head)
 
+    @property
+    def multi_label(self) -> bool:
+        """Whether a text may have several labels, or none."""
+        return self.thresholds is not None
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """Our own arguments that stand under `preprocessing` in config.json; `thresholds` only where there are any."""
+        chosen = {"max_tokens": self.max_tokens, "keep": self.keep}
+        return chosen if self.thresholds is None else {**chosen, "thresholds": self.thresholds}
+
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """(B, T) token ids, (B,) -> logits (B, labels), float32."""
         summary = self.network(tokens, lengths).summary
@@ -75,8 +100,8 @@ class TextClassifier(nn.Module):
 
     def predict(
         self, inputs: str | Iterable[str], *, batch_size: int = 32, progress: bool = False
-    ) -> Classification | list[Classification]:
-        """The class of one text, or of each text of an iterable, in its order.
+    ) -> Classification | MultiLabel | list[Classification] | list[MultiLabel]:
+        """The class (or labels) of one text, or of each text of an iterable, in its order.
 
         An empty text, or one without a known word, is predicted from what the model knows without words. `truncated`
         says whether a text was longer than `max_tokens`. Raises TypeError for what is not a str, ValueError for a str
@@ -86,13 +111,18 @@ class TextClassifier(nn.Module):
             return next(self.stream([inputs]))
         return list(_bar(self.stream(inputs, batch_size=batch_size), inputs, progress))
 
-    def stream(self, texts: Iterable[str], *, batch_size: int = 32) -> Iterator[Classification]:
-        """Classifications one after another, `texts` read a few thousand at a time."""
+    def stream(self, texts: Iterable[str], *, batch_size: int = 32) -> Iterator[Classification | MultiLabel]:
+        """Results one after another, `texts` read a few thousand at a time."""
         for logits, truncated in self._outputs(texts, self, batch_size):
-            probabilities = logits.double().softmax(-1).tolist()
-            for row, cut in zip(probabilities, truncated, strict=True):
-                best = max(range(len(row)), key=row.__getitem__)
-                yield Classification(self.labels[best], row[best], dict(zip(self.labels, row, strict=True)), cut)
+            probabilities = logits.double().sigmoid() if self.multi_label else logits.double().softmax(-1)
+            for row, cut in zip(probabilities.tolist(), truncated, strict=True):
+                yield self._result(row, cut)
+
+    def _result(self, row: list[float], cut: bool) -> Classification | MultiLabel:
+        scores, order = dict(zip(self.labels, row, strict=True)), sorted(range(len(row)), key=lambda index: -row[index])
+        if self.thresholds is None:
+            return Classification(self.labels[order[0]], row[order[0]], scores, cut)
+        return MultiLabel(tuple(self.labels[index] for index in order if row[index] >= self.thresholds[index]), scores, cut)
 
     def encode(self, inputs: str | Iterable[str], *, batch_size: int = 32) -> Tensor:
         """The network's summary of one text (D,) or of each of several (N, D), float32, on the CPU."""
@@ -166,7 +196,7 @@ class TextClassifier(nn.Module):
             "arguments": self.arguments,
             "spec": self.spec._asdict(),
             "labels": self.labels,
-            "preprocessing": {"max_tokens": self.max_tokens, "keep": self.keep},
+            "preprocessing": {**self.preprocessing, **self.tokenizer.settings},
         }
         texts = {"tokenizer.json": self.tokenizer.to_json(), **(texts or {})}
         return hub.write(folder, config, self.state_dict(), texts, half=half)
@@ -177,13 +207,16 @@ class TextClassifier(nn.Module):
         config = parts.config
         if "tokenizer.json" not in parts.texts:
             raise hub.CheckpointError("config.json: files must list tokenizer.json")
+        preprocessing = dict(config["preprocessing"])
+        settings = {key: preprocessing.pop(key) for key in ("hash_buckets",) if key in preprocessing}
         try:
-            tokenizer = Tokenizer.from_json(parts.texts["tokenizer.json"])
+            tokenizer = Tokenizer.from_json(parts.texts["tokenizer.json"], **settings)
         except ValueError as error:
             raise hub.CheckpointError(f"tokenizer.json: {error}") from None
-        if set(config["preprocessing"]) != {"max_tokens", "keep"}:
+        if set(preprocessing) - {"thresholds"} != {"max_tokens", "keep"} or preprocessing.get("thresholds", ()) is None:
             raise hub.CheckpointError(
-                f"config.json: preprocessing must give max_tokens and keep, got {config['preprocessing']!r}"
+                "config.json: preprocessing must give max_tokens and keep, and thresholds where a text may have several "
+                f"labels, got {config['preprocessing']!r}"
             )
         with hub.shapes_only():  # no memory before the shapes are known to fit
             model = cls(
@@ -191,7 +224,7 @@ class TextClassifier(nn.Module):
                 config["arguments"],
                 tokenizer=tokenizer,
                 labels=config["labels"],
-                **config["preprocessing"],
+                **preprocessing,
             )
         if config["spec"] != model.spec._asdict():
             raise hub.CheckpointError(
@@ -199,6 +232,13 @@ class TextClassifier(nn.Module):
             )
         hub.fill(model, parts.tensors)
         return model
+
+
+def _check_thresholds(thresholds: Any, n_labels: int) -> None:
+    """ValueError unless there is a probability for each label."""
+    numbers = isinstance(thresholds, Sequence) and all(type(one) in (int, float) and 0 <= one <= 1 for one in thresholds)
+    if not numbers or len(thresholds) != n_labels:
+        raise ValueError(f"thresholds must be {n_labels} probabilities, one for each label, got {thresholds!r}")
 
 
 def _beside_each_other(function: Any, batches: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
@@ -219,7 +259,7 @@ def _beside_each_other(function: Any, batches: Sequence[tuple[Tensor, Tensor]]) 
         torch.set_num_threads(threads)
 
 
-def _bar(results: Iterator[Classification], inputs: Any, progress: bool) -> Iterator[Classification]:
+def _bar(results: Iterator[Any], inputs: Any, progress: bool) -> Iterator[Any]:
     if not progress or not hub.shows_progress():
         return results
     from tqdm.auto import tqdm

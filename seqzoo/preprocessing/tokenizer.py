@@ -1,23 +1,28 @@
 """Text to token ids, on Hugging Face `tokenizers`: fitted once on training texts, stored as `tokenizer.json`."""
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tokenizers
 from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 
-__all__ = ["PAD", "UNKNOWN", "Tokenizer", "check_keep", "truncate"]
+__all__ = ["PAD", "TOKENS", "UNKNOWN", "HashedWords", "Tokenizer", "check_keep", "check_tokens", "fit_tokenizer", "truncate"]
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
+BREAK = r"<br\s*/?>"
 WORD = r"\w+(?:['’]\w+)*|[!?]+|\.{2,}|[^\w\s]"  # a word with its apostrophes, a run of ! ? or dots, any other sign
+TOKENS = ("words", "characters", "hashed-words")
 MAX_VOCABULARY = 1 << 21  # three word ids then fit one 63-bit key (layers/ngrams.py)
 
 
 class Tokenizer:
-    """Words of lower-cased text as ids; index 0 is padding, index 1 every word outside the vocabulary.
+    """Words or characters as ids; index 0 is padding, index 1 everything outside the vocabulary.
 
-    HTML line breaks count as white space; punctuation makes tokens of its own. The file format is that of
+    HTML line breaks count as white space. Among words, punctuation makes tokens of its own; among characters, a run of
+    white space is one space, and none stands at a text's ends. The file format is that of
     `tokenizers.Tokenizer`, so every tool that reads `tokenizer.json` reads ours.
     """
 
@@ -42,14 +47,8 @@ class Tokenizer:
 
         Raises ValueError where `vocab_size` is below 3 or above 2,097,152, or where no word is frequent enough.
         """
-        if not 3 <= vocab_size <= MAX_VOCABULARY:
-            raise ValueError(f"vocab_size must be from 3 to {MAX_VOCABULARY}, got {vocab_size}")
-        backend = tokenizers.Tokenizer(models.WordLevel(unk_token=UNKNOWN))
-        steps = [normalizers.Replace(Regex(r"<br\s*/?>"), " ")]
-        if lowercase:
-            steps.append(normalizers.Lowercase())
-        backend.normalizer = normalizers.Sequence(steps)
-        backend.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
+        _check_vocabulary(vocab_size)
+        backend = _word_backend(lowercase)
         trainer = trainers.WordLevelTrainer(
             vocab_size=vocab_size,
             min_frequency=min_frequency,
@@ -65,13 +64,54 @@ class Tokenizer:
         return cls.from_json(json.dumps(stored, ensure_ascii=False))
 
     @classmethod
-    def from_json(cls, text: str) -> "Tokenizer":
-        """Read `tokenizer.json`'s content; ValueError where it is not one of ours."""
+    def fit_characters(
+        cls,
+        texts: Iterable[str],
+        *,
+        vocab_size: int = 20_000,
+        min_frequency: int = 2,
+        lowercase: bool = True,
+    ) -> "Tokenizer":
+        """Vocabulary of the `vocab_size` most frequent characters of NFC-normalised text, counted as `fit` counts words.
+
+        Raises ValueError where `vocab_size` is out of `fit`'s range, or where no character is frequent enough.
+        """
+        _check_vocabulary(vocab_size)
+        normalizer = normalizers.Sequence(
+            [
+                normalizers.Replace(Regex(BREAK), " "),
+                *([normalizers.Lowercase()] if lowercase else []),
+                normalizers.NFC(),
+                normalizers.Replace(Regex(r"\s+"), " "),
+                normalizers.Strip(),
+            ]
+        )
+        counts = Counter(sign for text in texts for sign in normalizer.normalize_str(text))
+        frequent = [sign for sign, count in counts.items() if count >= min_frequency]
+        if not frequent:
+            raise ValueError(f"no character stands {min_frequency} times in the training texts; lower min_frequency")
+        kept = [PAD, UNKNOWN, *sorted(frequent, key=lambda sign: (-counts[sign], sign))][:vocab_size]
+        # Byte-pair encoding without any merge leaves characters, several times faster than splitting them apart.
+        backend = tokenizers.Tokenizer(models.BPE({sign: index for index, sign in enumerate(kept)}, [], unk_token=UNKNOWN))
+        backend.normalizer = normalizer
+        return cls(backend)
+
+    @classmethod
+    def from_json(cls, text: str, *, hash_buckets: int | None = None) -> "Tokenizer":
+        """Read `tokenizer.json`'s content; `hash_buckets` is what its `settings` were, None but for hashed words.
+
+        Raises ValueError where it is not one of ours.
+        """
         try:
             backend = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # tokenizers raises bare Exception
             raise ValueError(f"tokenizer: not a tokenizers file ({error})") from None
-        return cls(backend)
+        return cls(backend) if hash_buckets is None else HashedWords(backend, hash_buckets)
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """What `tokenizer.json` cannot hold, for `from_json`; nothing but for hashed words."""
+        return {}
 
     def to_json(self) -> str:
         return self.backend.to_str()
@@ -80,7 +120,7 @@ class Tokenizer:
         return self.backend.get_vocab_size()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tokenizer) and self.to_json() == other.to_json()
+        return isinstance(other, Tokenizer) and (self.to_json(), self.settings) == (other.to_json(), other.settings)
 
     __hash__ = None  # ty: mutable backend
 
@@ -92,20 +132,120 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Token ids of each text, int32, untruncated; a text without a word gives an empty array."""
-        for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {position} must be a str, got {type(text).__name__}")
+        _check_texts(texts)
         try:
             encodings = self.backend.encode_batch_fast(list(texts), add_special_tokens=False)
         except (UnicodeEncodeError, TypeError) as error:
-            raise ValueError(f"a text is not valid Unicode (a lone surrogate?): {error}") from None
+            raise _not_unicode(error) from None
         return [np.asarray(encoding.ids, dtype=np.int32) for encoding in encodings]
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """The words of each text as the vocabulary sees them, unknown ones spelled out."""
-        splitter = self.backend.pre_tokenizer.pre_tokenize_str
+        """The words (or characters) of each text as the vocabulary sees them, unknown ones spelled out."""
         normalise = self.backend.normalizer.normalize_str
+        if self.backend.pre_tokenizer is None:
+            return [list(normalise(text)) for text in texts]
+        splitter = self.backend.pre_tokenizer.pre_tokenize_str
         return [[word for word, _ in splitter(normalise(text))] for text in texts]
+
+
+class HashedWords(Tokenizer):
+    """Words by the hashing trick (Weinberger et al., 2009): a word's id is 2 + hash(word) mod `hash_buckets`.
+
+    There is no vocabulary to fit or to keep: every word has an id, which some share. The hash is BLAKE2b, the same on every
+    machine. `tokenizer.json` says how texts become words; the number of buckets is kept in the checkpoint's `config.json`.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer, hash_buckets: int):
+        super().__init__(backend)
+        if type(hash_buckets) is not int or not 1 <= hash_buckets <= MAX_VOCABULARY - 2:
+            raise ValueError(f"hash_buckets must be a whole number from 1 to {MAX_VOCABULARY - 2}, got {hash_buckets!r}")
+        if backend.pre_tokenizer is None or backend.normalizer is None:
+            raise ValueError("tokenizer: hash_buckets is for words, and this tokenizer has no words")
+        self.hash_buckets = hash_buckets
+
+    @classmethod
+    def of_size(cls, vocab_size: int, *, lowercase: bool = True) -> "HashedWords":
+        """Of `vocab_size` ids, padding and unknown included; ValueError where that is out of `fit`'s range."""
+        _check_vocabulary(vocab_size)
+        backend = _word_backend(lowercase)
+        backend.model = models.WordLevel({PAD: cls.pad_index, UNKNOWN: cls.unknown_index}, unk_token=UNKNOWN)
+        return cls(backend, vocab_size - 2)
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The number of buckets."""
+        return {"hash_buckets": self.hash_buckets}
+
+    def __len__(self) -> int:
+        return self.hash_buckets + 2
+
+    @property
+    def words(self) -> list[str]:
+        """ValueError: what a hashed id was spelt like is not known."""
+        raise ValueError("hashed words have no vocabulary that could be listed or given word vectors; use tokens='words'")
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Token ids of each text, int32, untruncated; a text without a word gives an empty array."""
+        _check_texts(texts)
+        ids: dict[str, int] = {}
+        encoded = []
+        try:
+            split = self.split(texts)
+        except (UnicodeEncodeError, TypeError) as error:
+            raise _not_unicode(error) from None
+        for words in split:
+            for word in words:
+                if word not in ids:
+                    digest = hashlib.blake2b(word.encode("utf-8"), digest_size=8).digest()
+                    ids[word] = 2 + int.from_bytes(digest, "little") % self.hash_buckets
+            encoded.append(np.array([ids[word] for word in words], dtype=np.int32))
+        return encoded
+
+
+def fit_tokenizer(tokens: str, texts: Iterable[str], *, vocab_size: int, min_frequency: int) -> Tokenizer:
+    """A tokenizer of lower-cased `words`, `characters` or `hashed-words`, fitted on training texts.
+
+    Raises ValueError for another name; for hashed words too unless `min_frequency` is 1, since they count nothing.
+    """
+    check_tokens(tokens, min_frequency)
+    if tokens == "hashed-words":
+        return HashedWords.of_size(vocab_size)
+    fit = Tokenizer.fit_characters if tokens == "characters" else Tokenizer.fit
+    return fit(texts, vocab_size=vocab_size, min_frequency=min_frequency)
+
+
+def check_tokens(tokens: object, min_frequency: int) -> None:
+    """ValueError unless `tokens` is one of TOKENS and `min_frequency` can be meant with it."""
+    if tokens not in TOKENS:
+        raise ValueError(f"tokens must be one of {', '.join(TOKENS)}, got {tokens!r}")
+    if tokens == "hashed-words" and min_frequency != 1:
+        raise ValueError(f"hashed words are not counted: min_frequency must be 1 for them, got {min_frequency}")
+
+
+def _check_vocabulary(size: int) -> None:
+    if not 3 <= size <= MAX_VOCABULARY:
+        raise ValueError(f"vocab_size must be from 3 to {MAX_VOCABULARY}, got {size}")
+
+
+def _check_texts(texts: Sequence[str]) -> None:
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"text {position} must be a str, got {type(text).__name__}")
+
+
+def _not_unicode(error: Exception) -> ValueError:
+    return ValueError(f"a text is not valid Unicode (a lone surrogate?): {error}")
+
+
+def _word_backend(lowercase: bool) -> tokenizers.Tokenizer:
+    """From text to words; its vocabulary is empty."""
+    backend = tokenizers.Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    steps = [normalizers.Replace(Regex(BREAK), " ")]
+    if lowercase:
+        steps.append(normalizers.Lowercase())
+    backend.normalizer = normalizers.Sequence(steps)
+    backend.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
+    return backend
 
 
 def check_keep(keep: object) -> None:
