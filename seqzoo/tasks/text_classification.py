@@ -166,9 +166,9 @@ class TextClassification(L.LightningModule):
 
     def _training_loss(self, batch: TextBatch) -> Tensor:
         logits, targets = self(batch), batch.targets
-        return (
-            self._loss(logits, targets, self.label_smoothing) if self.hinge_margin is None else self._hinge(logits, targets)
-        )
+        if self.hinge_margin is not None:
+            return self._hinge(logits, targets)
+        return self._loss(logits, targets, self.label_smoothing)
 
     def _adversarial(self, batch: TextBatch) -> tuple[Tensor, Tensor]:
         """The loss, and what to differentiate: the loss and that on the worst word vectors nearby, to first order.
