@@ -12,7 +12,10 @@ from seqzoo.catalog import check_arguments, list_recipes, recipe_path, resolve, 
 
 NAMES = list_recipes()
 OVERLAYS = [f"trainer/{path.stem}" for path in sorted(resource("recipes").glob("trainer/*.yaml"))]
-CORPUS_SIZES = {"imdb": {"train": 25_000, "unsupervised": 50_000}}
+CORPUS_SIZES = {  # newsgroups20: of the random split
+    "imdb": {"train": 25_000, "unsupervised": 50_000},
+    "newsgroups20": {"train": 15_077},
+}
 every_recipe = pytest.mark.parametrize("name", NAMES)
 
 
@@ -60,7 +63,7 @@ def test_there_are_recipes_and_overlays():
 @every_recipe
 def test_the_name_says_corpus_and_architecture(name):
     recipe = read(name)
-    corpus, _, architecture = name.partition("-")
+    corpus, _, architecture = name.rpartition("/")[2].partition("-")
     assert recipe["data"]["class_path"].split(".")[:3] == ["seqzoo", "corpora", corpus]
     assert architecture.replace("-", "_").startswith(recipe["model"]["init_args"]["architecture"])
     assert recipe["trainer"]["default_root_dir"] == f"runs/{name}"
