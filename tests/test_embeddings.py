@@ -135,9 +135,19 @@ def test_an_embedding_that_is_not_frozen_is_trained_on_and_padding_stays_zero(gl
     assert weight.requires_grad and moved.any() and np.abs(moved).max() < 0.1 and not weight[0].any()
 
 
+def test_random_vectors_have_the_deviation_asked_for_and_follow_the_seed(tmp_path, no_corpora):
+    first, again, other = (
+        fit(InitialiseEmbedding(source="random", standard_deviation=0.03, freeze=True, seed=seed), tmp_path)
+        for seed in (1, 1, 2)
+    )
+    weights = [task.model.network.embedding.weight.detach() for task in (first, again, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+    assert float(weights[0][1:].std()) == pytest.approx(0.03, rel=0.2) and not weights[0][0].any()
+
+
 def test_other_sources_and_policies_are_refused(tmp_path):
     for options, words in (
-        ({"source": str(tmp_path / "nowhere")}, "source must be word2vec, glove"),
+        ({"source": str(tmp_path / "nowhere")}, "source must be word2vec, glove, random"),
         ({"unknown": "median"}, "unknown must be one of mean, zero, random"),
         ({"source": "glove", "splits": ["train"]}, "splits are texts for source word2vec"),
         ({"splits": ["test"]}, "must not be trained on test"),

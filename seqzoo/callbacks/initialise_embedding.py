@@ -14,6 +14,7 @@ from seqzoo.embeddings.vectors import WordVectors
 __all__ = ["InitialiseEmbedding"]
 
 log = logging.getLogger(__name__)
+SOURCES = ("word2vec", "glove", "random")
 UNKNOWN = ("mean", "zero", "random")
 
 
@@ -22,8 +23,9 @@ class InitialiseEmbedding(L.Callback):
 
     With `source: word2vec` they are trained on the texts of `splits` of the corpus, never validation or test texts, and
     kept in `<run folder>/embedding`, from where a run that starts again takes them. With `source: glove` they are those
-    of GloVe 6B in `$SEQZOO_DATA/glove` of the network's own `embedding_size`. Any other `source` is a folder as kept
-    above, or a file of GloVe's form (.txt or .txt.gz).
+    of GloVe 6B in `$SEQZOO_DATA/glove` of the network's own `embedding_size`. With `source: random` they are normal
+    numbers: torch's own have deviation 1, too large to learn words of few texts from; Keras's have 0.03. Any other
+    `source` is a folder as kept above, or a file of GloVe's form (.txt or .txt.gz).
 
     Words outside the tokenizer's vocabulary are left out. All numbers are scaled to `standard_deviation` together. Words
     without a vector, and the unknown word, get by `unknown` the `mean` of all, `zero`, or `random` numbers of the same
@@ -55,8 +57,8 @@ class InitialiseEmbedding(L.Callback):
             raise ValueError(f"vectors must not be trained on {sorted(forbidden)[0]} texts")
         if unknown not in UNKNOWN:
             raise ValueError(f"unknown must be one of {', '.join(UNKNOWN)}, got {unknown!r}")
-        if source not in ("word2vec", "glove") and not Path(source).exists():
-            raise ValueError(f"source must be word2vec, glove, or a folder or file of word vectors, got {source!r}")
+        if source not in SOURCES and not Path(source).exists():
+            raise ValueError(f"source must be {', '.join(SOURCES)}, or a folder or file of word vectors, got {source!r}")
         if source != "word2vec" and splits:
             raise ValueError(f"splits are texts for source word2vec; {source!r} is not trained, leave them out")
         self.unknown, self.freeze = unknown, freeze
@@ -77,20 +79,30 @@ class InitialiseEmbedding(L.Callback):
             return
         weight, table = pl_module.model.network.embedding.weight, None
         if trainer.is_global_zero:
-            tokenizer = trainer.datamodule.tokenizer
-            if self.source == "word2vec":
-                vectors = self._train(trainer.datamodule, weight.shape[1], Path(trainer.default_root_dir) / "embedding")
-            elif self.source != "glove" and Path(self.source).is_dir():
-                vectors = WordVectors.load(self.source)
-            else:
-                file = glove.find(weight.shape[1]) if self.source == "glove" else self.source
-                vectors = glove.read(file, tokenizer.words)
-            counts = np.bincount(np.concatenate(trainer.datamodule.documents("train")), minlength=len(tokenizer))
-            table = self._table(vectors, tokenizer.words, counts, weight.shape[1])
-            table[tokenizer.pad_index] = 0.0
+            table = self._start(trainer.datamodule, weight.shape, Path(trainer.default_root_dir) / "embedding")
+            table[trainer.datamodule.tokenizer.pad_index] = 0.0
         table = trainer.strategy.broadcast(table)
         with torch.no_grad():
             weight.copy_(torch.from_numpy(table))
+
+    def _start(self, data: L.LightningDataModule, shape: torch.Size, folder: Path) -> np.ndarray:
+        """(V, size) float32."""
+        if self.source == "random":
+            return self._random(shape)
+        if self.source == "word2vec":
+            vectors = self._train(data, shape[1], folder)
+        elif self.source != "glove" and Path(self.source).is_dir():
+            vectors = WordVectors.load(self.source)
+        else:
+            file = glove.find(shape[1]) if self.source == "glove" else self.source
+            vectors = glove.read(file, data.tokenizer.words)
+        counts = np.bincount(np.concatenate(data.documents("train")), minlength=shape[0])
+        return self._table(vectors, data.tokenizer.words, counts, shape[1])
+
+    def _random(self, shape: tuple[int, int]) -> np.ndarray:
+        """Drawn anew with each seed of the callback and of the run."""
+        random = np.random.default_rng((self.seed, torch.initial_seed() % (1 << 31)))
+        return random.normal(0.0, self.standard_deviation, shape).astype(np.float32)
 
     def _train(self, data: L.LightningDataModule, size: int, folder: Path) -> WordVectors:
         tokenizer, words = data.tokenizer, data.tokenizer.words
@@ -135,7 +147,7 @@ class InitialiseEmbedding(L.Callback):
         log.info("%d of %d words have vectors, %.1f %% of the training texts' tokens", len(known), len(words), 100 * share)
         shape = (len(words), size)
         if self.unknown == "random":
-            table = np.random.default_rng(self.seed).normal(0.0, self.standard_deviation, shape).astype(np.float32)
+            table = self._random(shape)
         else:
             table = np.zeros(shape, np.float32) + (found.mean(0) if self.unknown == "mean" else 0.0)
         table[known] = found
