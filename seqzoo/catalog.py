@@ -27,6 +27,7 @@ __all__ = [
 PACKAGE = Path(__file__).parent
 ROOMS = ("architectures", "corpora", "models", "tasks")
 OPEN_ROOMS = ("architectures", "corpora")  # other packages may add to these by entry point `seqzoo.<room>`
+OVERLAYS = {"trainer"}  # folders of recipes that overlay another and are none themselves
 SHARED = {"corpora": {"datamodule"}}  # files of a room that are no animal
 MODELS = {"text-classification": "text_classifier"}  # which model serves a task of config.json
 
@@ -73,18 +74,21 @@ def list_corpora(pattern: str = "*") -> list[str]:
 
 
 def list_recipes(pattern: str = "*") -> list[str]:
-    """Names of the bundled training recipes that match a shell pattern."""
-    names = sorted(path.stem for path in resource("recipes").glob("*.yaml"))
-    return [name for name in names if fnmatchcase(name, pattern)]
+    """Names of the bundled training recipes that match a shell pattern; those of the lectures are `lectures/...`."""
+    return [name for name in _recipes() if name.partition("/")[0] not in OVERLAYS and fnmatchcase(name, pattern)]
 
 
 def recipe_path(name: str) -> Path:
     """The file of a bundled recipe, or of one of the overlays as `trainer/cpu`; UnknownName where there is none."""
-    root = resource("recipes")
-    known = sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml"))
-    if name not in known:
+    if name not in (known := _recipes()):
         raise UnknownName(f"there is no recipe {name!r}; {hint(name, known)}")
-    return root / f"{name}.yaml"
+    return resource("recipes") / f"{name}.yaml"
+
+
+def _recipes() -> list[str]:
+    """Recipes and overlays, as paths below their folder and without suffix."""
+    root = resource("recipes")
+    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml"))
 
 
 def summary(room: str, name: str) -> str:

@@ -117,6 +117,19 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
     sub.add_argument("--limit", action="append", default=[], help="a sentence on what it cannot do")
 
+    sub = add("record", _record, "measure finished runs once on test and add them to results/runs.csv")
+    sub.add_argument("folders", nargs="+", type=Path, metavar="RUN", help="run folder of seqzoo fit")
+    sub.add_argument("--folder", type=Path, default=Path("results"), help="where runs.csv is (results)")
+    sub.add_argument("--recipe", help="bundled recipe that was run; else told from the run folder's name")
+    sub.add_argument("--machine", help="where it was trained, in words; else as the run says")
+    sub.add_argument("--json", action="store_true", help="for programs")
+
+    sub = add("results", _results, "write RESULTS.md: the lectures' figures beside ours, from the recorded runs")
+    sub.add_argument("--folder", type=Path, default=Path("results"), help="where runs.csv and lectures.csv are (results)")
+    sub.add_argument("--out", type=Path, default=Path("RESULTS.md"), help="file to write (RESULTS.md)")
+    sub.add_argument("--check", action="store_true", help="write nothing; fail where the file is not up to date")
+    sub.add_argument("--json", action="store_true", help="the rows for programs, and no file")
+
     for verb in LIGHTNING:
         verbs.add_parser(verb, help=f"{verb} by a recipe (Lightning CLI): seqzoo {verb} --config RECIPE", add_help=False)
     return parser
@@ -384,6 +397,35 @@ def _publish(options: argparse.Namespace) -> None:
     )
     shown = ("test", "parts", "baselines", "speed", "bytes", "parameters")
     _table(_flat({key: numbers[key] for key in shown if key in numbers}))
+
+
+def _record(options: argparse.Namespace) -> None:
+    from seqzoo import results
+
+    for folder in options.folders:
+        row = results.record(folder, options.folder, recipe=options.recipe, machine=options.machine)
+        if options.json:
+            print(json.dumps(row, ensure_ascii=False))
+        elif row is None:
+            print(f"{folder}\trecorded already")
+        else:
+            print(f"{folder}\t{row['recipe']}, seed {row['seed']}: test accuracy {row['test_accuracy']:.4f}")
+
+
+def _results(options: argparse.Namespace) -> None:
+    from seqzoo import hub, results
+
+    rows = results.compare(options.folder)
+    if options.json:
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    content = results.render(rows).encode()
+    if not options.check:
+        with hub.replace_file(options.out) as file:
+            file.write(content)
+        print(options.out)
+    elif not options.out.is_file() or options.out.read_bytes() != content:
+        raise ValueError(f"{options.out} is not what the recorded runs say; write it by seqzoo results")
 
 
 if __name__ == "__main__":

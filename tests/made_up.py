@@ -84,6 +84,18 @@ def write_imdb(folder: Path, n: int = 160) -> Path:
     return folder
 
 
+def write_glove(folder: Path, size: int = 8, seed: int = 0, words: tuple[str, ...] = (*GOOD, *BAD, *PLAIN)) -> Path:
+    """A gzipped file of GloVe's form with a vector for each word."""
+    import gzip
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = np.random.default_rng(seed).normal(size=(len(words), size)).round(5)
+    lines = [f"{word} {' '.join(map(str, row))}\n" for word, row in zip(words, rows.tolist(), strict=True)]
+    path = folder / f"glove.6B.{size}d.txt.gz"
+    path.write_bytes(gzip.compress("".join(lines).encode()))
+    return path
+
+
 def small_arguments(architecture: str) -> dict[str, Any]:
     """Arguments that make an architecture small: every size that it knows, its other defaults kept."""
     import inspect

@@ -46,7 +46,8 @@ def test_wildcards_choose_among_the_names():
     assert seqzoo.list_architectures("bilst?") == ["bilstm"] and seqzoo.list_architectures("b?w") == ["bow"]
     assert seqzoo.list_architectures("nothing") == [] and seqzoo.list_corpora("im*") == ["imdb"]
     assert {"imdb-bilstm", "imdb-bow"} <= set(seqzoo.list_recipes("imdb-*"))
-    assert all("/" not in name for name in seqzoo.list_recipes())
+    assert "lectures/imdb-rnn" in seqzoo.list_recipes("lectures/*")
+    assert not [name for name in seqzoo.list_recipes() if name.startswith("trainer/")], "an overlay is no recipe"
 
 
 @pytest.mark.parametrize("room", catalog.ROOMS)

@@ -30,6 +30,7 @@ MAY_IMPORT = {  # room -> rooms; a room of several files may also import its own
     "callbacks": {"embeddings", "catalog", "hub"},
     "factory": {"catalog"},
     "verification": {"factory", "hub", "cards", "catalog"},
+    "results": {"verification", "hub", "cards", "catalog"},
     "fitting": {"catalog", "hub", "specs"},
 }
 THIRD_PARTY = {

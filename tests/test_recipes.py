@@ -16,6 +16,7 @@ CORPUS_SIZES = {
     "imdb": {"train": 25_000, "unsupervised": 50_000},
     "langid": {"train": 642_301},
     "newsgroups20": {"train": 11_314},
+    "newsgroups20 random": {"train": 15_077},
     "reuters21578": {"train": 6_532},
     "reuters21578 topics": {"train": 9_603},
     "sms_spam": {"train": 4_128},
@@ -53,7 +54,7 @@ def training_texts(recipe: dict[str, Any]) -> int:
     """How many texts an epoch has, unlabelled ones with soft labels included."""
     data = recipe["data"]["init_args"]
     corpus = recipe["data"]["class_path"].split(".")[2]
-    sizes = CORPUS_SIZES.get(f"{corpus} {data.get('subset')}", CORPUS_SIZES.get(corpus))
+    sizes = CORPUS_SIZES.get(f"{corpus} {data.get('subset', data.get('split'))}", CORPUS_SIZES.get(corpus))
     size = data.get("num_train") or sizes["train"] - data.get("validation_size", 2_500)
     for callback in recipe["trainer"].get("callbacks") or []:
         if callback["class_path"].endswith(".SoftLabels"):
@@ -68,7 +69,7 @@ def test_there_are_recipes_and_overlays():
 @every_recipe
 def test_the_name_says_corpus_and_architecture(name):
     recipe = read(name)
-    corpus, _, architecture = name.partition("-")
+    corpus, _, architecture = name.rpartition("/")[2].partition("-")
     assert recipe["data"]["class_path"].split(".")[:3] == ["seqzoo", "corpora", corpus]
     assert architecture.replace("-", "_").startswith(recipe["model"]["init_args"]["architecture"])
     assert recipe["trainer"]["default_root_dir"] == f"runs/{name}"
