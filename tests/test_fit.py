@@ -16,6 +16,7 @@ from made_up import environment, read_json, seqzoo_command, write_imdb
 
 import seqzoo
 from seqzoo import catalog, cli
+from seqzoo.fitting import portable
 
 EPOCHS, TRAIN, BATCH = 4, 128, 16
 NURSERY = """
@@ -461,3 +462,18 @@ def test_what_is_fitted_before_training_is_not_fitted_again_on_resume(architectu
 def test_bundled_recipes_are_known_by_name():
     assert {"imdb-bilstm", "imdb-bow"} <= set(catalog.list_recipes())
     assert catalog.recipe_path("trainer/cpu").is_file()
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("runs/imdb-bow", "runs/imdb-bow"),
+        ("/somewhere/else/mine", "runs/mine"),
+        ("/somewhere/runs/lectures/imdb-cnn", "runs/lectures/imdb-cnn"),
+    ],
+)
+def test_an_exported_recipe_names_no_folder_of_this_machine(folder, told):
+    recipe = yaml.safe_dump({"data": {"init_args": {"data_dir": "/data"}}, "trainer": {"default_root_dir": folder}})
+    exported = yaml.safe_load(portable(recipe))
+    assert exported["trainer"]["default_root_dir"] == told
+    assert exported["data"]["init_args"]["data_dir"] is None
