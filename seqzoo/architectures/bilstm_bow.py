@@ -1,4 +1,4 @@
-"""Bidirectional LSTM and a naive-Bayes bag of n-grams side by side, one head over both."""
+"""Bidirectional LSTM and a bag of n-grams side by side, one head over both."""
 
 from collections.abc import Sequence
 
@@ -43,6 +43,10 @@ class BiLSTMBow(nn.Module):
         ngrams: int = 3,
         max_features: int = 20_000,
         min_documents: int = 2,
+        weighting: str = "naive-bayes",
+        idf_power: float = 1.0,
+        sublinear: bool = False,
+        normalise: bool = False,
         bag_size: int = 1,
         feature_dropout: float = 0.0,
     ):
@@ -70,7 +74,10 @@ class BiLSTMBow(nn.Module):
             ngrams=ngrams,
             max_features=max_features,
             min_documents=min_documents,
-            weighting="naive-bayes",
+            weighting=weighting,
+            idf_power=idf_power,
+            sublinear=sublinear,
+            normalise=normalise,
             hidden_size=bag_size,
             feature_dropout=feature_dropout,
         )
@@ -89,12 +96,12 @@ class BiLSTMBow(nn.Module):
         return Encoded(None, torch.cat([self.bilstm(words, lengths).summary, bag.float()], 1))
 
     def initialise_head(self, head: nn.Linear) -> None:
-        """The bag starts as naive Bayes: its columns count for their class (two classes: half the sum each way)."""
+        """The bag starts as a classifier: its columns count for their class (two classes: half the sum each way)."""
         columns, classes = self.bow.output_size, head.out_features
         if columns == (1 if classes == 2 else classes):
             with torch.no_grad():
                 head.weight[:, -columns:] = torch.tensor([[-0.5], [0.5]]) if classes == 2 else torch.eye(classes)
 
     def fit_statistics(self, documents: Sequence[np.ndarray], targets: np.ndarray, n_classes: int) -> None:
-        """The bag's n-grams and their log-count ratios, as `bow` fits them."""
+        """The bag's n-grams and their weights, as `bow` fits them."""
         self.bow.fit_statistics(documents, targets, n_classes)
