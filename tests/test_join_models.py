@@ -88,14 +88,16 @@ def test_too_many_ngrams_are_pruned_to_those_that_weigh_most(folder: Path, sourc
     assert bool((kept.table.keys[1:] > kept.table.keys[:-1]).all())
 
 
-def test_the_lstm_reads_the_ends_of_a_long_text_and_the_bag_all() -> None:
-    network = seqzoo.create_network("bilstm_bow", seqzoo.TextSpec(50), recurrent_tokens=4, max_features=20, **SMALL).eval()
+@pytest.mark.parametrize(("keep", "read"), [("ends", [0, 1, 8, 9]), ("start", [0, 1, 2, 3])])
+def test_the_lstm_reads_its_part_of_a_long_text_and_the_bag_all(keep: str, read: list[int]) -> None:
+    reads = {"recurrent_tokens": 4, "recurrent_keep": keep}
+    network = seqzoo.create_network("bilstm_bow", seqzoo.TextSpec(50), max_features=20, **reads, **SMALL).eval()
     tokens, lengths = torch.arange(2, 12)[None], torch.tensor([10])
     size = network.bilstm.output_size
-    read = network(tokens, lengths).summary[:, :size]
-    torch.testing.assert_close(network.bilstm(tokens[:, [0, 1, 8, 9]], torch.tensor([4])).summary, read)
+    summary = network(tokens, lengths).summary[:, :size]
+    torch.testing.assert_close(network.bilstm(tokens[:, read], torch.tensor([4])).summary, summary)
     padded = network(torch.nn.functional.pad(tokens, (0, 3)), lengths).summary[:, :size]
-    torch.testing.assert_close(padded, read)
+    torch.testing.assert_close(padded, summary)
 
 
 def test_sources_that_do_not_fit_are_refused(folder: Path, sources: dict[str, str], tmp_path: Path) -> None:

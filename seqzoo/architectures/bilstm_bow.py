@@ -18,7 +18,7 @@ class BiLSTMBow(nn.Module):
     """`bilstm` reads order and `bow` counts evidence; their summaries stand next to each other, so the head adds both votes.
 
     The vocabulary is the bag's. The LSTM knows its `embedded_words` most frequent words, others are the unknown word to
-    it, and reads of a longer text the first and last `recurrent_tokens` / 2 tokens (0: all), while the bag reads all. The
+    it, and reads at most `recurrent_tokens` of a text (0: all), both `ends` or the `start`, while the bag reads all. The
     bag's column count, `bag_size`, is 1 for two classes and the number of classes for more. Other arguments as in
     `bilstm` and `bow`; an ensemble of the two (Mesnil et al., 2015) in one checkpoint.
     """
@@ -31,6 +31,7 @@ class BiLSTMBow(nn.Module):
         *,
         embedded_words: int = 20_000,
         recurrent_tokens: int = 0,
+        recurrent_keep: str = "ends",
         embedding_size: int = 128,
         hidden_size: int = 128,
         num_layers: int = 1,
@@ -55,7 +56,9 @@ class BiLSTMBow(nn.Module):
             raise ValueError(f"embedded_words must be at least 3, got {embedded_words}")
         if recurrent_tokens < 0:
             raise ValueError(f"recurrent_tokens must be at least 0, got {recurrent_tokens}")
-        self.recurrent_tokens, self.unknown_index = recurrent_tokens, spec.unknown_index
+        if recurrent_keep not in ("ends", "start"):
+            raise ValueError(f"recurrent_keep must be ends or start, got {recurrent_keep!r}")
+        self.recurrent_tokens, self.recurrent_keep, self.unknown_index = recurrent_tokens, recurrent_keep, spec.unknown_index
         self.embedded_words = min(embedded_words, spec.vocab_size)
         self.bilstm = BiLSTM(
             spec._replace(vocab_size=self.embedded_words),
@@ -91,8 +94,10 @@ class BiLSTMBow(nn.Module):
         """(B, T) token ids, (B,) -> summary (B, output_size): the LSTM's, then the bag's; no steps."""
         bag = self.bow(inputs, lengths).summary
         words = inputs.masked_fill(inputs >= self.embedded_words, self.unknown_index)
-        if self.recurrent_tokens:
+        if self.recurrent_tokens and self.recurrent_keep == "ends":
             words, lengths = ends(words, lengths, self.recurrent_tokens)
+        elif self.recurrent_tokens:
+            words, lengths = words[:, : self.recurrent_tokens], lengths.clamp(max=self.recurrent_tokens)
         return Encoded(None, torch.cat([self.bilstm(words, lengths).summary, bag.float()], 1))
 
     def initialise_head(self, head: nn.Linear) -> None:
