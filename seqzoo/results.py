@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import inspect
 import io
 import json
 import logging
@@ -30,6 +31,7 @@ COLUMNS = {
     "lectures.csv": ("table", "row", "figure", "unit", "note", "recipe"),
 }
 FREE = (("seed_everything",), ("trainer", "default_root_dir"))  # what runs of one recipe may differ in
+MACHINE = {"accelerator", "devices", "strategy", "num_nodes", "precision", "logger", "default_root_dir"}  # of the trainer
 
 
 def record(run: Path, folder: Path, *, recipe: str | None = None, machine: str | None = None) -> dict[str, Any] | None:
@@ -39,7 +41,7 @@ def record(run: Path, folder: Path, *, recipe: str | None = None, machine: str |
     from the run's own `default_root_dir` where not given; `machine` says in words where it was trained.
 
     Raises FileNotFoundError for a folder without finished run, UnknownName for a recipe that is not bundled, ValueError
-    where the run was made with other settings than the recipe names.
+    where the run was made with other settings than the recipe has (its seed, and what machine and screen ask for, apart).
     """
     source = run / "model"
     if not (source / hub.WEIGHTS).is_file():
@@ -52,7 +54,7 @@ def record(run: Path, folder: Path, *, recipe: str | None = None, machine: str |
     ran = yaml.safe_load(text)
     recipe = recipe or _name(ran)
     bundled = _settings(recipe)
-    if difference := _difference(bundled, ran):
+    if difference := _difference(bundled, ran) or _changed_default(bundled, ran):
         raise ValueError(f"{run} is no run of recipe {recipe}: {difference}; give --recipe, or run the recipe as it is")
     from seqzoo import verification
 
@@ -209,7 +211,7 @@ def _name(ran: Mapping[str, Any]) -> str:
 
 
 def _difference(wanted: Any, found: Any, path: str = "") -> str | None:
-    """The first setting of a recipe that a run does not have; what the recipe leaves open is not looked at."""
+    """The first setting of a recipe that a run does not have."""
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):
         for key, value in wanted.items():
             if difference := _difference(value, found.get(key), f"{path}.{key}" if path else key):
@@ -219,3 +221,28 @@ def _difference(wanted: Any, found: Any, path: str = "") -> str | None:
         pairs = enumerate(zip(wanted, found, strict=True))
         return next((text for n, pair in pairs if (text := _difference(*pair, f"{path}.{n}"))), None)
     return None if wanted == found else f"{path} is {found!r} and not {wanted!r}"
+
+
+def _changed_default(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
+    """The first setting that a recipe leaves open and a run does not: plain arguments of task, corpus and trainer."""
+    import lightning
+
+    stanzas = {
+        "model.init_args": (_class(found["model"]), wanted["model"]["init_args"], found["model"]["init_args"]),
+        "data.init_args": (_class(found["data"]), wanted["data"]["init_args"], found["data"]["init_args"]),
+        "trainer": (lightning.Trainer, wanted["trainer"], found["trainer"]),
+    }
+    for path, (made, given, ran) in stanzas.items():
+        defaults = inspect.signature(made).parameters
+        for key in sorted(set(ran) - set(given)):
+            left_open = path == "trainer" and (key in MACHINE or key.startswith("enable_"))
+            default = defaults[key].default if key in defaults else ran[key]
+            if not left_open and not callable(default) and ran[key] != default:
+                return f"{path}.{key} is {ran[key]!r} and not {default!r}"
+    return None
+
+
+def _class(stanza: Mapping[str, Any]) -> type:
+    """The class that a stanza of a recipe of ours names."""
+    _, room, name, _ = stanza["class_path"].split(".")
+    return catalog.resolve(room, name)

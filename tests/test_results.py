@@ -16,7 +16,10 @@ from seqzoo.preprocessing.tokenizer import Tokenizer
 
 RECIPE = {
     "seed_everything": 1,
-    "model": {"init_args": {"architecture": "gru", "arguments": {"embedding_size": 8, "hidden_size": 8}}},
+    "model": {
+        "class_path": "seqzoo.tasks.text_classification.TextClassification",
+        "init_args": {"architecture": "gru", "arguments": {"embedding_size": 8, "hidden_size": 8}},
+    },
     "data": {"class_path": "seqzoo.corpora.imdb.IMDB", "init_args": {"validation_size": 20}},
     "trainer": {"max_epochs": 2, "default_root_dir": "runs/lectures/imdb-gru", "callbacks": [{"init_args": {"epochs": 3}}]},
 }
@@ -95,6 +98,7 @@ def test_a_run_with_other_settings_than_its_recipe_is_refused(make_run, zoo, cap
         ({"max_epochs": 3}, "trainer.max_epochs is 3 and not 2"),
         ({"callbacks": None}, "trainer.callbacks is None"),
         ({"callbacks": [{"init_args": {"epochs": 4, "seed": 1}}]}, "trainer.callbacks.0.init_args.epochs is 4 and not 3"),
+        ({"limit_train_batches": 5}, "trainer.limit_train_batches is 5 and not None"),
     ):
         assert cli.main(["record", str(make_run(1, **trainer))]) == 2
         assert words in capsys.readouterr().err
