@@ -207,10 +207,8 @@ class TextClassifier(nn.Module):
         config = parts.config
         if "tokenizer.json" not in parts.texts:
             raise hub.CheckpointError("config.json: files must list tokenizer.json")
-        preprocessing = dict(config["preprocessing"])
-        settings = {key: preprocessing.pop(key) for key in ("hash_buckets",) if key in preprocessing}
         try:
-            tokenizer = Tokenizer.from_json(parts.texts["tokenizer.json"], **settings)
+            tokenizer, preprocessing = Tokenizer.from_checkpoint(parts.texts["tokenizer.json"], config["preprocessing"])
         except ValueError as error:
             raise hub.CheckpointError(f"tokenizer.json: {error}") from None
         if set(preprocessing) - {"thresholds"} != {"max_tokens", "keep"} or preprocessing.get("thresholds", ()) is None:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -107,6 +108,12 @@ class Tokenizer:
         except Exception as error:  # tokenizers raises bare Exception
             raise ValueError(f"tokenizer: not a tokenizers file ({error})") from None
         return cls(backend) if hash_buckets is None else HashedWords(backend, hash_buckets)
+
+    @classmethod
+    def from_checkpoint(cls, text: str, preprocessing: Mapping[str, Any]) -> tuple["Tokenizer", dict[str, Any]]:
+        """`from_json` with its settings out of a checkpoint's `preprocessing`, and what else stands there."""
+        settings = {key: value for key, value in preprocessing.items() if key == "hash_buckets"}
+        return cls.from_json(text, **settings), {key: preprocessing[key] for key in preprocessing if key not in settings}
 
     @property
     def settings(self) -> dict[str, int]:

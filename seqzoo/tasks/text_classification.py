@@ -252,16 +252,15 @@ class TextClassification(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["seqzoo"] = {
             "tokenizer": self.model.tokenizer.to_json(),
-            "tokenizer_settings": self.model.tokenizer.settings,
             "labels": self.model.labels,
-            "preprocessing": self.model.preprocessing,
+            "preprocessing": {**self.model.preprocessing, **self.model.tokenizer.settings},
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint["seqzoo"]
-        tokenizer = Tokenizer.from_json(saved["tokenizer"], **saved.get("tokenizer_settings", {}))
+        tokenizer, preprocessing = Tokenizer.from_checkpoint(saved["tokenizer"], saved["preprocessing"])
         if self.model is None:  # load_from_checkpoint, without a trainer
-            self._build(tokenizer, saved["labels"], saved["preprocessing"])
+            self._build(tokenizer, saved["labels"], preprocessing)
         elif tokenizer != self.model.tokenizer:
             raise ValueError(
                 "the checkpoint was trained with another tokenizer than this corpus fits; "
