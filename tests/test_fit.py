@@ -209,7 +209,7 @@ def test_the_saved_recipe_names_nothing_of_this_machine(finished, data):
 
 def test_the_checkpoint_of_a_run_holds_plain_data_only(finished):
     saved = last(finished)  # weights_only=True: nothing was unpickled
-    assert set(saved["seqzoo"]) == {"tokenizer", "tokenizer_settings", "labels", "preprocessing"}
+    assert set(saved["seqzoo"]) == {"tokenizer", "labels", "preprocessing"}
     assert saved["hyper_parameters"]["architecture"] == "bilstm"
 
 

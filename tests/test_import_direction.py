@@ -27,7 +27,7 @@ MAY_IMPORT = {  # room -> rooms; a room of several files may also import its own
     "models": {"catalog", "layers", "preprocessing", "hub", "specs"},
     "tasks": {"models", "catalog", "preprocessing", "specs"},
     "corpora": {"specs", "preprocessing", "corpora"},
-    "callbacks": {"embeddings", "catalog", "hub"},
+    "callbacks": {"embeddings", "catalog", "hub", "callbacks"},
     "factory": {"catalog"},
     "verification": {"factory", "hub", "cards", "catalog"},
     "results": {"verification", "hub", "cards", "catalog"},
