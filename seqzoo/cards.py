@@ -107,7 +107,7 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
     rows = [
         (
             f"test {main.replace('_f1', ' F1')}",
-            f"**{percent(test[main])}** of {test['n']:,} ({data['corpus']}, official {test['split']})",
+            f"**{percent(test[main])}** of {test['n']:,} ({data['corpus']}, {'drawn' if data.get('drawn') else 'official'} {test['split']})",
         ),
         ("test macro F1, log loss", f"{test['macro_f1']:.4f}, {test['log_loss']:.4f} nats per text"),
         *(

@@ -173,6 +173,7 @@ def publish(
             **data.source,
             "language": data.language,
             "citation": data.citation,
+            **({"drawn": True} if data.drawn else {}),
             "fingerprints": {split: data.fingerprint(split) for split in data.fingerprinted},
         },
         "speed": {

@@ -60,7 +60,7 @@ def test_a_teacher_trained_anew_is_asked_anew(imdb, teacher: Path, tmp_path: Pat
 
 
 def test_a_missing_teacher_is_named_before_any_work() -> None:
-    with pytest.raises(ValueError, match="no teacher 'runs/nowhere/model'"):
+    with pytest.raises(ValueError, match="no model 'runs/nowhere/model'"):
         SoftLabels(teachers=["runs/nowhere/model"])
 
 
@@ -106,8 +106,10 @@ def test_parts_of_the_test_split_are_scored_apart_on_the_card(
     monkeypatch.setenv("SEQZOO_DATA", str(tmp_path))
     monkeypatch.setattr("seqzoo.catalog.resource", lambda kind: tmp_path / kind)
     monkeypatch.setattr("seqzoo.corpora.imdb.IMDB.scored_apart", ("train",))
+    monkeypatch.setattr("seqzoo.corpora.imdb.IMDB.drawn", True)
     numbers = verification.publish(run, name, label="Tiny.", machine="this", seeds_tried={"1": 0.5}, chosen="Not at all.")
     apart = verification.evaluate(seqzoo.load(f"local-dir:{tmp_path / 'checkpoints' / name}"), *imdb.read("train"))
     assert numbers["parts"] == {"train": apart}
     card = (tmp_path / "checkpoints" / name / "README.md").read_text()
     assert f"| train accuracy, macro F1 | **{100 * apart['accuracy']:.2f} %** of 160, {apart['macro_f1']:.4f} |" in card
+    assert "(imdb, drawn test)" in card

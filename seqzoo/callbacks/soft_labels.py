@@ -9,6 +9,7 @@ import lightning as L
 import numpy as np
 
 from seqzoo import hub
+from seqzoo.callbacks.start_from import check_source
 from seqzoo.hub import replace_file
 
 __all__ = ["SoftLabels"]
@@ -30,8 +31,7 @@ class SoftLabels(L.Callback):
         if split in ("validation", "test"):
             raise ValueError(f"soft labels must not be made for {split} texts")
         for name in teachers:
-            if "/" in name and not name.startswith("hf-hub:") and not Path(name.removeprefix("local-dir:")).is_dir():
-                raise ValueError(f"there is no teacher {name!r}; train it first by its own recipe")
+            check_source(name)
         self.teachers, self.split = list(teachers), split
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

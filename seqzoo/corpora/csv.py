@@ -23,6 +23,7 @@ class CSV(TextDataModule):
     name = "csv"
     language: list[str] = []
     citation = "A file of the user's own."
+    drawn = True
     limits = ["Texts unlike those of the file were not measured."]
     example = "An example."
 

@@ -114,6 +114,7 @@ class TextDataModule(L.LightningDataModule, ABC):
     example: str
     fingerprinted = ("train", "test")
     multi_label = False  # whether a text may have several of the labels, or none
+    drawn = False  # whether train and test are drawn here, for want of an official split
     scored_apart: tuple[str, ...] = ()  # parts of test that `read` knows by name and the card scores one by one
 
     def __init__(

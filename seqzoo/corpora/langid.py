@@ -62,6 +62,7 @@ class LangID(TextDataModule):
         "text of one is often taken for another.",
     ]
     example = "Der Zug nach Wien hat heute Verspätung."
+    drawn = True
     scored_apart = ("test-sentences", "test-pairs", "test-words")
 
     def __init__(

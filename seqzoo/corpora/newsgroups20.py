@@ -74,7 +74,7 @@ class Newsgroups20(TextDataModule):
             split_seed=split_seed,
             num_train=num_train,
         )
-        self.remove, self.split = remove, split
+        self.remove, self.split, self.drawn = remove, split, split == "random"
 
     def read(self, split: str) -> LabelledTexts:
         """`train` or `test`, whole."""

@@ -32,6 +32,7 @@ class SMSSpam(TextDataModule):
         "Tiago A. Almeida, José María Gómez Hidalgo and Akebo Yamakami: Contributions to the Study of SMS Spam "
         "Filtering. DocEng 2011. CC BY 4.0."
     )
+    drawn = True
     limits = ["British and Singaporean messages of the 2000s; today's spam reads differently."]
     example = "WINNER!! You have been selected to receive a prize, call now"
 
