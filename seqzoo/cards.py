@@ -104,10 +104,11 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         seed if value is None else f"{seed} ({percent(value)} on validation)"
         for seed, value in training["seeds_tried"].items()
     )
+    split = f"{'drawn' if data.get('drawn') else 'official'} {test['split']}"
     rows = [
         (
             f"test {main.replace('_f1', ' F1')}",
-            f"**{percent(test[main])}** of {test['n']:,} ({data['corpus']}, {'drawn' if data.get('drawn') else 'official'} {test['split']})",
+            f"**{percent(test[main])}** of {test['n']:,} ({data['corpus']}, {split})",
         ),
         ("test macro F1, log loss", f"{test['macro_f1']:.4f}, {test['log_loss']:.4f} nats per text"),
         *(
