@@ -68,6 +68,28 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f} %"
 
 
+def _embedding_rows(embedding: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What the word vectors that training began with covered; nothing where there were none."""
+    if embedding is None:
+        return []
+    kept = "frozen" if embedding["frozen"] else "trained on"
+    rows = [("word vectors at the start", f"{embedding['source']}; {kept}")]
+    if "types" in embedding:
+        types, tokens = embedding["types"], embedding["tokens"]
+        covered = [100 * part["covered"] / max(part["all"], 1) for part in (types, tokens)]
+        by_parts = f", {embedding['by_subwords']} of them by their parts" if embedding["by_subwords"] else ""
+        missing = ", ".join(f"`{word}` ({count})" for word, count in embedding["missing"])
+        rows += [
+            (
+                "words with a vector",
+                f"{covered[0]:.1f} % of {types['all']:,} types{by_parts}, {covered[1]:.1f} % of the training tokens; "
+                f"others: {embedding['unknown']}",
+            ),
+            *([("most frequent words without", missing)] if missing else []),
+        ]
+    return rows
+
+
 def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
     """README.md of a checkpoint, in the Hub's form: metadata, what it is, how good, how fast, what it cannot do."""
     import yaml
@@ -122,6 +144,7 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         ),
         *((f"baseline: {kind}", percent(value)) for kind, value in numbers["baselines"].items()),
         ("seeds tried", f"{seeds}; published: {training['seed']}"),
+        *_embedding_rows(numbers.get("embedding")),
         ("training", f"{training['epochs']} epochs, {training['seconds'] / 60:.1f} minutes on {training['machine']}"),
         ("size, parameters", f"{numbers['bytes'] / 1e6:.1f} MB, {numbers['parameters']:,}"),
         (

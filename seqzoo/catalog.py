@@ -30,6 +30,7 @@ OPEN_ROOMS = ("architectures", "corpora")  # other packages may add to these by 
 OVERLAYS = {"trainer"}  # folders of recipes that overlay another and are none themselves
 SHARED = {"corpora": {"datamodule"}}  # files of a room that are no animal
 MODELS = {"text-classification": "text_classifier"}  # which model serves a task of config.json
+WORD_VECTORS = "word-vectors"  # the task of a checkpoint that holds no model but a table of words
 
 
 class UnknownName(LookupError):

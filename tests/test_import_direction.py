@@ -22,7 +22,7 @@ MAY_IMPORT = {  # room -> rooms; a room of several files may also import its own
     "layers": {"layers", "specs"},  # first layers are chosen by the spec; specs itself imports nothing
     "architectures": {"specs", "layers", "architectures"},
     "preprocessing": {"specs", "preprocessing"},
-    "embeddings": {"preprocessing", "embeddings"},
+    "embeddings": {"preprocessing", "embeddings", "hub", "catalog"},  # word vectors are checkpoints too
     "hub": {"catalog", "cards"},
     "models": {"catalog", "layers", "preprocessing", "hub", "specs"},
     "tasks": {"models", "catalog", "preprocessing", "specs"},
