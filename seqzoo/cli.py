@@ -117,6 +117,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
     sub.add_argument("--limit", action="append", default=[], help="a sentence on what it cannot do")
 
+    from seqzoo import embed_cli
+
+    embed_cli.add(add("embed", None, "word vectors: train, read, ask, measure, draw, export"))
+
     sub = add("record", _record, "measure finished runs once on test and add them to results/runs.csv")
     sub.add_argument("folders", nargs="+", type=Path, metavar="RUN", help="run folder of seqzoo fit")
     sub.add_argument("--folder", type=Path, default=Path("results"), help="where runs.csv is (results)")

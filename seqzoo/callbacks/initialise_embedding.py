@@ -158,7 +158,7 @@ class InitialiseEmbedding(L.Callback):
             return None
         counts = np.zeros(size)
         for split in data.vocabulary_splits:
-            for document in data.tokenizer.encode(data.texts(split)):
+            for document in data.whole(split):
                 counts += np.bincount(document, minlength=size)[:size]
         return SIF / (SIF + counts / max(counts.sum(), 1))
 
@@ -169,8 +169,10 @@ class InitialiseEmbedding(L.Callback):
 
     def _train(self, data: L.LightningDataModule, size: int, folder: Path) -> WordVectors:
         splits = [name for split in self.splits for name in (data.unlabelled if split == "unlabelled" else (split,))]
-        documents = {split: data.tokenizer.encode(data.texts(split)) for split in splits}
+        documents = {split: data.whole(split) for split in splits}
         texts = " and ".join(f"{len(documents[split])} of {split}" for split in splits)
+        if self.splits == ["unlabelled"]:  # however many of them have labels in this run
+            texts = f"{sum(map(len, documents.values()))} unlabelled"
         kind = {"svd": "PMI-SVD", "fasttext": "fastText"}.get(self.source, "word2vec")
         order = "" if self.source == "svd" else " skip-gram" if self.skip_gram else " CBOW"
         often = "" if self.source == "svd" else f", {self.epochs} epochs"

@@ -168,6 +168,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         self.soft: tuple[str, np.ndarray] | None = None
         self.splits: dict[str, LabelledTexts] = {}
         self.encoded: dict[str, list[np.ndarray]] = {}
+        self.untruncated: dict[str, list[np.ndarray]] = {}
 
     @abstractmethod
     def read(self, split: str) -> LabelledTexts:
@@ -211,6 +212,12 @@ class TextDataModule(L.LightningDataModule, ABC):
                 for tokens in self.tokenizer.encode(self.texts(split))
             ]
         return self.encoded[split]
+
+    def whole(self, split: str) -> list[np.ndarray]:
+        """Token ids of a split's texts, untruncated."""
+        if split not in self.untruncated:
+            self.untruncated[split] = self.tokenizer.encode(self.texts(split))
+        return self.untruncated[split]
 
     def add_soft(self, split: str, probabilities: np.ndarray) -> None:
         """Train on a split's texts too, with probabilities (N, labels) as targets; those of labelled texts become 0 and 1.

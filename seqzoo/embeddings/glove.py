@@ -7,14 +7,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from contextlib import contextmanager
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 
 from seqzoo import hub
+from seqzoo.embeddings import word2vec
 from seqzoo.embeddings.files import DAMAGED, Rows, decode, sha256_of, stream
 from seqzoo.embeddings.vectors import WordVectors
 
-__all__ = ["download", "find", "folder", "read"]
+__all__ = ["download", "find", "folder", "from_gensim", "read"]
 
 log = logging.getLogger(__name__)
 SOURCE = "https://nlp.stanford.edu/data/glove.6B.zip"
@@ -98,6 +100,16 @@ def read(path: str | os.PathLike[str], words: Iterable[str] | None = None, *, di
     log.info("%s: %d vectors of %d numbers", path.name, len(known), size)
     made_by = {"architecture": "glove", "file": path.name, "vector_size": size}
     return WordVectors(known, matrix, f"GloVe, {path.name}", sha256_of(path), made_by=made_by)
+
+
+def from_gensim(name: str, words: Iterable[str] | None = None) -> WordVectors:
+    """The same by gensim's downloader, as `glove-wiki-gigaword-100`; it keeps the file in its own folder."""
+    from gensim import downloader
+
+    if not name.startswith("glove-"):
+        raise ValueError(f"gensim's GloVe vectors are called glove-..., got {name!r}")
+    vectors = word2vec.read(downloader.load(name, return_path=True), words)
+    return replace(vectors, source=f"GloVe, gensim's {name}", made_by={**vectors.made_by, "architecture": "glove"})
 
 
 def _first(path: Path, line: bytes, spaces: int, dimension: int | None) -> int:

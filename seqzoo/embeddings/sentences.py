@@ -17,7 +17,9 @@ class Sentences:
     """Lists of words out of token ids, four bytes a token; ids of `left_out` (padding, the unknown word) are no words."""
 
     def __init__(self, documents: Sequence[np.ndarray], words: Sequence[str], left_out: Sequence[int] = (0, 1)):
-        self.documents = [document[~np.isin(document, left_out)] for document in documents]
+        for index in left_out:
+            documents = [document[document != index] for document in documents]
+        self.documents = list(documents)
         self.words = list(words)
 
     def __iter__(self) -> Iterator[list[str]]:
