@@ -8,6 +8,7 @@ import json
 import logging
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
@@ -24,7 +25,6 @@ from seqzoo import catalog, hub, plots
 
 __all__ = ["plot", "run"]
 
-log = logging.getLogger(__name__)
 COLUMNS = (
     *("recipe", "initialiser", "size", "seed", "validation_accuracy", "test_accuracy", "validation_n", "test_n"),
     *("steps", "seconds", "vectors", "settings_sha256", "date"),
@@ -51,6 +51,9 @@ def run(
     as the same only where all settings are. `changes` are settings of the recipe by dotted key, in YAML. Without `test`
     nothing is measured on test, for the time when settings are chosen.
     """
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=r".*(does not have many workers|LeafSpec).*")
     cache: dict[str, Any] = {}
     for seed in seeds:
         for name in initialisers:

@@ -364,7 +364,7 @@ def _salammbo(options: argparse.Namespace) -> None:
         plots.save(
             plots.scatter(points, called, chapters.targets.tolist(), "Salammbô: letters, two dimensions"), options.out
         )
-    shown = "aeikwéà"
+    shown = [letter for letter in "aeikwéà" if letter in names]
     lines = ["chapter  letters  " + "  ".join(f"{letter:>5}" for letter in shown) + "        x        y  told as"]
     for name, row, point, guess in zip(called, counts, found.coordinates, guesses, strict=True):
         cells = "  ".join(f"{row[names.index(letter)]:>5}" for letter in shown)
