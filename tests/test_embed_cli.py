@@ -311,7 +311,7 @@ def test_every_initialiser_fits_the_recipes(tmp_path, monkeypatch):
     for recipe in catalog.list_recipes("embeddings/*"):
         for name in catalog.initialisers():
             settings = curves._settings(recipe, name, {})
-            (stanza,) = settings["trainer"]["callbacks"]
+            stanza, *_ = settings["trainer"]["callbacks"]
             callback = curves._named(stanza["class_path"])(**stanza["init_args"])
             assert callback.source in ("random", "glove", *callback.__init__.__globals__["TRAINED"])
             assert settings["model"]["init_args"]["optimizer"]["class_path"] == "torch.optim.Adam"
