@@ -16,7 +16,7 @@ import numpy as np
 
 __all__ = ["DAMAGED", "Rows", "decode", "sha256_of", "stream"]
 
-BLOCK = 4096  # rows whose numbers are converted together
+BLOCK = 256  # rows whose numbers are converted together: enough for speed, and little text at a time
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, lzma.LZMAError)
 
 
