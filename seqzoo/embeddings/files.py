@@ -16,7 +16,7 @@ import numpy as np
 
 __all__ = ["DAMAGED", "Rows", "decode", "sha256_of", "stream"]
 
-BLOCK = 256  # rows whose numbers are converted together: enough for speed, and little text at a time
+BLOCK = 64  # rows whose numbers are converted together: enough for speed, and little text at a time
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, lzma.LZMAError)
 
 
@@ -24,7 +24,7 @@ def sha256_of(path: Path) -> str:
     """Of a file of any size."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while piece := file.read(1 << 20):
+        while piece := file.read(1 << 18):
             digest.update(piece)
     return digest.hexdigest()
 

@@ -23,9 +23,9 @@ class Sentences:
         self.words = list(words)
 
     def __iter__(self) -> Iterator[list[str]]:
-        words = self.words
+        words = np.array(self.words, object)
         for document in self.documents:
-            yield [words[index] for index in document.tolist()]
+            yield words[document].tolist()
 
     def __len__(self) -> int:
         return len(self.documents)
