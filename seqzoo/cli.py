@@ -417,13 +417,14 @@ def _record(options: argparse.Namespace) -> None:
 
 
 def _results(options: argparse.Namespace) -> None:
-    from seqzoo import hub, results
+    from seqzoo import curves, hub, results
 
     rows = results.compare(options.folder)
     if options.json:
         print(json.dumps(rows, ensure_ascii=False))
         return
-    content = results.render(rows).encode()
+    tables = [curves.table(path) for path in sorted(options.folder.glob("learning_curve*.csv"))]
+    content = "".join([results.render(rows), *tables]).encode()
     if not options.check:
         with hub.replace_file(options.out) as file:
             file.write(content)

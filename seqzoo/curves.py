@@ -17,13 +17,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import lightning as L
-import numpy as np
 import yaml
 
 from seqzoo import catalog, hub, plots
 
-__all__ = ["plot", "run"]
+__all__ = ["plot", "run", "table"]
 
 COLUMNS = (
     *("recipe", "initialiser", "size", "seed", "validation_accuracy", "test_accuracy", "validation_n", "test_n"),
@@ -95,6 +93,9 @@ def _merged(below: Any, above: Any) -> Any:
 def _cell(
     settings: Mapping[str, Any], size: int, seed: int, data_dir: str | None, test: bool, cache: dict[str, Any]
 ) -> dict[str, Any]:
+    import lightning as L
+    import numpy as np
+
     started = time.monotonic()
     L.seed_everything(seed, verbose=False)
     data = _data(settings["data"], size, seed, data_dir, cache)
@@ -199,17 +200,53 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         file.write(text.getvalue().encode())
 
 
-def plot(out: Path) -> Path | None:
-    """Mean test accuracy of the seeds against size, a line per initialiser, as SVG beside the CSV; None without rows."""
+def _latest(out: Path) -> dict[str, dict[int, list[float]]]:
+    """Initialiser -> size -> test accuracies in percent, one per seed, of the latest settings of each."""
     rows = [row for row in _read(out) if row["test_accuracy"]]
-    if not rows:
-        return None
     latest = {(row["recipe"], row["initialiser"]): row["settings_sha256"] for row in rows}
-    rows = [row for row in rows if latest[row["recipe"], row["initialiser"]] == row["settings_sha256"]]
     cells: dict[str, dict[int, list[float]]] = {}
     for row in rows:
-        cells.setdefault(row["initialiser"], {}).setdefault(int(row["size"]), []).append(100 * float(row["test_accuracy"]))
+        if latest[row["recipe"], row["initialiser"]] == row["settings_sha256"]:
+            cells.setdefault(row["initialiser"], {}).setdefault(int(row["size"]), []).append(
+                100 * float(row["test_accuracy"])
+            )
+    return cells
+
+
+def plot(out: Path) -> Path | None:
+    """Mean test accuracy of the seeds against size, a line per initialiser, as SVG beside the CSV; None without rows."""
+    cells = _latest(out)
+    if not cells:
+        return None
     series = {name: [(size, mean(own)) for size, own in sorted(sizes.items())] for name, sizes in cells.items()}
-    seeds = len({row["seed"] for row in rows})
-    title = f"{', '.join(dict.fromkeys(row['recipe'] for row in rows))}: mean of {seeds} seeds"
+    seeds = max(len(own) for sizes in cells.values() for own in sizes.values())
+    title = f"{', '.join(dict.fromkeys(row['recipe'] for row in _read(out)))}: mean of {seeds} seeds"
     return plots.save(plots.lines(series, title, "labelled texts", "test accuracy, %"), out.with_suffix(".svg"))
+
+
+def table(out: Path) -> str:
+    """The same as a section of RESULTS.md: mean test accuracy, lowest and highest in brackets; empty without rows."""
+    cells = _latest(out)
+    if not cells:
+        return ""
+    sizes = sorted({size for own in cells.values() for size in own})
+    recipe = ", ".join(dict.fromkeys(f"`{row['recipe']}`" for row in _read(out)))
+    lines = [
+        *("", f"## Embeddings' beginnings: {out.stem.replace('_', ' ')}", ""),
+        f"Test accuracy in percent against the number of labelled texts, recipe {recipe} with an overlay of",
+        f"`recipes/initialise`; by `seqzoo embed curve`, from `results/{out.name}`: each cell measured once on test.",
+        "",
+        f"| initialiser | {' | '.join(f'{size:,}' for size in sizes)} | seeds |",
+        f"|---|{'---|' * (len(sizes) + 1)}",
+    ]
+    for name, own in cells.items():
+        shown = [_spread(own.get(size, [])) for size in sizes]
+        lines.append(f"| {name} | {' | '.join(shown)} | {max(map(len, own.values()))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    ends = f" ({min(values):.2f} to {max(values):.2f})" if len(values) > 1 else ""
+    return f"**{mean(values):.2f}**{ends}"

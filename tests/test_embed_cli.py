@@ -279,6 +279,34 @@ def test_a_curve_has_a_row_per_cell_and_goes_on_where_it_was(run, grid, monkeypa
     assert run("curve", *options)[0] == 0 and len(trained) == 2
 
 
+def test_the_table_of_results_has_a_section_for_a_curve(tmp_path, capsys):
+    shutil.copytree(ROOT / "results", tmp_path / "results", ignore=shutil.ignore_patterns("learning_curve*"))
+    options = ["results", "--folder", str(tmp_path / "results"), "--out", str(tmp_path / "RESULTS.md")]
+    assert cli.main(options) == 0
+    before = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    base = {"recipe": "embeddings/imdb-embed-mlp", "initialiser": "svd", "settings_sha256": "x", "seed": "1"}
+    rows = [{**base, "size": "200", "test_accuracy": "0.8"}, {**base, "seed": "2", "size": "200", "test_accuracy": "0.9"}]
+    rows += [{**base, "size": "2000", "test_accuracy": "0.95"}, {**base, "size": "500", "test_accuracy": ""}]
+    curves._write(tmp_path / "results" / "learning_curve.csv", rows)
+    assert cli.main(options) == 0
+    after = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    assert after.startswith(before) and "| initialiser | 200 | 2,000 | seeds |" in after
+    assert "| svd | **85.00** (80.00 to 90.00) | **95.00** | 2 |" in after
+    capsys.readouterr()
+
+
+def test_a_run_of_two_configurations_tells_its_vectors_in_its_numbers(grid, capsys):
+    """What a card is made of: `seqzoo fit` with a recipe and an overlay."""
+    options = ["--trainer.default_root_dir", "runs/one", "--data.num_train", "40", "--quiet"]
+    assert cli.main(["fit", "--config", "embeddings/imdb-embed-mlp", "--config", "initialise/skip-gram", *options]) == 0
+    numbers, report = read_json(Path("runs/one/model/metrics.json")), read_json(Path("runs/one/embedding.json"))
+    assert numbers["embedding"] == report and report["frozen"] and report["tokens"]["covered"] > 0
+    assert "word2vec skip-gram, 8 d" in report["source"] and "160 unlabelled" in report["source"]
+    shutil.rmtree("runs/one/embedding")
+    assert seqzoo.load("runs/one/model").predict("a lovely film").score > 0.5, "no vector file is needed"
+    capsys.readouterr()
+
+
 def test_a_cell_is_the_same_again_in_whatever_order(run, grid):
     """Nothing that cells share changes what one finds."""
     base = ("--out", grid, "--quiet", "--initialisers", "skip-gram", "--seeds", 2)
