@@ -468,6 +468,17 @@ def test_a_card_tells_what_the_vectors_covered_and_an_old_one_is_as_it_was():
 
 
 @pytest.mark.corpora
+def test_every_number_of_the_real_file_is_the_one_that_python_reads():
+    path = glove.find(50)
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lines = [line.rstrip().split(" ") for _, line in zip(range(2_000), file, strict=False)]
+    vectors = glove.read(path, [line[0] for line in lines])
+    assert vectors.words == [line[0] for line in lines]
+    expected = np.array([[float(number) for number in line[1:]] for line in lines]).astype(np.float32)
+    assert np.array_equal(vectors.matrix, expected)
+
+
+@pytest.mark.corpora
 def test_reading_glove_for_a_vocabulary_takes_seconds():
     path = glove.find(50)
     start = time.perf_counter()

@@ -71,7 +71,7 @@ class Rows:
     def _convert(self) -> None:
         end = self.filled + len(self.waiting)
         if end > len(self.matrix):
-            self.matrix.resize((end + BLOCK, self.size), refcheck=False)
+            self.matrix.resize((max(end + BLOCK, end * 9 // 8), self.size), refcheck=False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of what is no number: found out below
             try:
