@@ -212,10 +212,12 @@ class InitialiseEmbedding(L.Callback):
         found: dict[int, np.ndarray] = {}
         by_subwords = 0
         for index, word in enumerate(words):
+            if index in special:
+                continue
             form = next((form for form in self._forms(word) if form in vectors), None)
             if form is not None:
                 found[index] = vectors[form]
-            elif self.unknown == "subword" and index not in special:
+            elif self.unknown == "subword":
                 try:
                     found[index] = vectors[word]
                     by_subwords += 1
@@ -245,7 +247,7 @@ class InitialiseEmbedding(L.Callback):
         special: set[int],
         by_subwords: int,
     ) -> None:
-        n_types, covered = len(words) - len(special), len(set(known.tolist()) - special)
+        n_types, covered = len(words) - len(special), len(known)
         tokens, total = int(counts[known].sum()), int(counts.sum())
         absent = np.setdiff1d(np.arange(len(words)), [*known.tolist(), *special])
         absent = absent[np.argsort(-counts[absent], kind="stable")]

@@ -9,7 +9,7 @@ import numpy as np
 from seqzoo.embeddings.sentences import Watched, check_again
 from seqzoo.embeddings.subwords import Subwords
 from seqzoo.embeddings.vectors import WordVectors
-from seqzoo.embeddings.word2vec import _guarded, check
+from seqzoo.embeddings.word2vec import check, fit_gensim
 
 __all__ = ["prune", "train"]
 
@@ -48,7 +48,7 @@ def train(
 
     kind = "skip-gram" if skip_gram else "CBOW"
     with Watched(sentences, epochs + 1, f"fastText {kind}", progress) as watched:
-        model = _guarded(
+        model = fit_gensim(
             FastText,
             watched,
             min_count,

@@ -14,7 +14,7 @@ from seqzoo.embeddings.files import DAMAGED, Rows, decode, sha256_of, stream
 from seqzoo.embeddings.sentences import Watched, check_again
 from seqzoo.embeddings.vectors import WordVectors
 
-__all__ = ["check", "read", "train", "write"]
+__all__ = ["check", "fit_gensim", "read", "train", "write"]
 
 log = logging.getLogger(__name__)
 TEXT, BINARY = (".txt", ".vec", ".txt.gz", ".vec.gz"), (".bin", ".bin.gz")
@@ -45,7 +45,7 @@ def train(
 
     kind = "skip-gram" if skip_gram else "CBOW"
     with Watched(sentences, epochs + 1, f"word2vec {kind}", progress) as watched:
-        model = _guarded(
+        model = fit_gensim(
             Word2Vec,
             watched,
             min_count,
@@ -74,7 +74,7 @@ def check(vector_size: int, window: int, epochs: int, min_count: int, workers: i
             raise ValueError(f"{name} must be at least 1, got {value}")
 
 
-def _guarded(model: type, sentences: Iterable[list[str]], min_count: int, **options: object) -> object:
+def fit_gensim(model: type, sentences: Iterable[list[str]], min_count: int, **options: object) -> object:
     """A trained gensim model; ValueError where no word is frequent enough."""
     try:
         return model(sentences, min_count=min_count, **options)
