@@ -8,7 +8,7 @@ from typing import Any
 
 from seqzoo import catalog
 
-__all__ = ["index", "list_checkpoints", "main_metric", "metrics", "render"]
+__all__ = ["index", "list_checkpoints", "main_metric", "metrics", "render", "render_vectors"]
 
 METRICS = {  # those that a card gives, as far as they were measured: name -> the Hub's arguments of it
     "accuracy": {},
@@ -68,6 +68,28 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f} %"
 
 
+def _embedding_rows(embedding: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What the word vectors that training began with covered; nothing where there were none."""
+    if embedding is None:
+        return []
+    kept = "frozen" if embedding["frozen"] else "trained on"
+    rows = [("word vectors at the start", f"{embedding['source']}; {kept}")]
+    if "types" in embedding:
+        types, tokens = embedding["types"], embedding["tokens"]
+        covered = [100 * part["covered"] / max(part["all"], 1) for part in (types, tokens)]
+        by_parts = f", {embedding['by_subwords']} of them by their parts" if embedding["by_subwords"] else ""
+        missing = ", ".join(f"`{word}` ({count})" for word, count in embedding["missing"])
+        rows += [
+            (
+                "words with a vector",
+                f"{covered[0]:.1f} % of {types['all']:,} types{by_parts}, {covered[1]:.1f} % of the training tokens; "
+                f"others: {embedding['unknown']}",
+            ),
+            *([("most frequent words without", missing)] if missing else []),
+        ]
+    return rows
+
+
 def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
     """README.md of a checkpoint, in the Hub's form: metadata, what it is, how good, how fast, what it cannot do."""
     import yaml
@@ -122,6 +144,7 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         ),
         *((f"baseline: {kind}", percent(value)) for kind, value in numbers["baselines"].items()),
         ("seeds tried", f"{seeds}; published: {training['seed']}"),
+        *_embedding_rows(numbers.get("embedding")),
         ("training", f"{training['epochs']} epochs, {training['seconds'] / 60:.1f} minutes on {training['machine']}"),
         ("size, parameters", f"{numbers['bytes'] / 1e6:.1f} MB, {numbers['parameters']:,}"),
         (
@@ -160,6 +183,84 @@ model.predict({text})   # {answer}
 Labels: {", ".join(f"`{label}`" for label in config["labels"])}. Architecture: `{config["architecture"]}`.
 Trained by `seqzoo fit --config {name}` (the recipe as run is `recipe.yaml`). {training["chosen"]}
 Nothing was chosen on the test split. How every number was measured is in `metrics.json`.
+
+## Limits
+
+{limits}
+
+## Source
+
+{data["citation"]}
+"""
+
+
+def render_vectors(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+    """README.md of a checkpoint of word vectors: metadata, what it is, what it knows, what it was measured to do."""
+    import yaml
+
+    training, data = numbers["training"], numbers["data"]
+    metadata = {
+        "library_name": "seqzoo",
+        "pipeline_tag": "feature-extraction",
+        "license": "apache-2.0",
+        "language": data["language"],
+        "datasets": [data["type"]],
+        "tags": ["seqzoo", "word-vectors", config["architecture"]],
+    }
+    texts = " and ".join(f"{count:,} of {split}" for split, count in training["texts"].items())
+    rows = [("words, numbers per vector", f"{numbers['words']:,}, {numbers['vector_size']}")]
+    if "parts" in numbers:
+        kept, trained = numbers["parts"]["kept"], numbers["parts"]["trained"]
+        rows.append(("parts of words (n-gram buckets)", f"{kept:,} of {trained:,}, those that most words have"))
+    if "analogies" in numbers:
+        found = numbers["analogies"]["all"]
+        asked = f"{found['n']:,} of {found['asked']:,} questions whose words are known (questions-words.txt)"
+        rows.append(("analogies", f"**{percent(found['accuracy'])}** of {asked}"))
+    if "similarity" in numbers:
+        found = numbers["similarity"]
+        asked = f"{found['n']} of {found['asked']} pairs whose words are known (WordSim-353)"
+        rows.append(("likeness, Spearman's rank correlation", f"**{found['spearman']:.4f}** over {asked}"))
+    rows += [
+        ("trained on", f"{texts} of {training['corpus']}, {training['tokens']:,} words, {training['epochs']} times"),
+        (
+            "training",
+            f"{training['seconds'] / 60:.1f} minutes, {training['words_per_second']:,} words/s, "
+            f"{training['workers']} threads on {training['machine']}; seed {training['seed']}",
+        ),
+        ("size, loading", f"{numbers['bytes'] / 1e6:.1f} MB, {1e3 * numbers['load_seconds']:.0f} ms"),
+    ]
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows)
+    near = "\n".join(
+        f"| `{word}`{' (not in the vocabulary)' if word in numbers['unseen'] else ''} | "
+        f"{', '.join(other for other, _ in own)} |"
+        for word, own in numbers["neighbours"].items()
+    )
+    first = next(iter(numbers["neighbours"]))
+    limits = "\n".join(f"- {limit}" for limit in numbers["limits"])
+    return f"""---
+{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)}---
+
+# {name}
+
+{numbers["label"]}
+
+```python
+import seqzoo
+
+vectors = seqzoo.load("{name}")
+vectors["{first}"]                 # ({numbers["vector_size"]},) float32
+vectors.most_similar("{first}")    # {", ".join(other for other, _ in numbers["neighbours"][first][:3])}, ...
+```
+
+| | |
+|---|---|
+{table}
+
+{training["source"]}. {training["chosen"]}
+
+| word | nearest |
+|---|---|
+{near}
 
 ## Limits
 

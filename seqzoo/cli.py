@@ -117,6 +117,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
     sub.add_argument("--limit", action="append", default=[], help="a sentence on what it cannot do")
 
+    from seqzoo import embed_cli
+
+    embed_cli.add(add("embed", None, "word vectors: train, read, ask, measure, draw, export"))
+
     sub = add("record", _record, "measure finished runs once on test and add them to results/runs.csv")
     sub.add_argument("folders", nargs="+", type=Path, metavar="RUN", help="run folder of seqzoo fit")
     sub.add_argument("--folder", type=Path, default=Path("results"), help="where runs.csv is (results)")
@@ -413,13 +417,14 @@ def _record(options: argparse.Namespace) -> None:
 
 
 def _results(options: argparse.Namespace) -> None:
-    from seqzoo import hub, results
+    from seqzoo import curves, hub, results
 
     rows = results.compare(options.folder)
     if options.json:
         print(json.dumps(rows, ensure_ascii=False))
         return
-    content = results.render(rows).encode()
+    tables = [curves.table(path) for path in sorted(options.folder.glob("learning_curve*.csv"))]
+    content = "".join([results.render(rows), *tables]).encode()
     if not options.check:
         with hub.replace_file(options.out) as file:
             file.write(content)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -74,8 +75,8 @@ def load(
     dtype: torch.dtype | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     local_files_only: bool = False,
-) -> nn.Module:
-    """A pretrained model in eval mode.
+) -> Any:
+    """A pretrained model in eval mode; of a checkpoint of word vectors, its WordVectors.
 
     `name_or_path` is a checkpoint's name (`imdb-bilstm`), a folder, `local-dir:folder`, or `hf-hub:owner/name@revision`.
     Bundled and local folders are read without any network. Weights are float32 unless `dtype` says otherwise.
@@ -85,13 +86,16 @@ def load(
     """
     folder = _folder(os.fspath(name_or_path), revision, cache_dir, local_files_only)
     parts = read(folder)
+    task = parts.config["task"]
+    if task not in (*catalog.MODELS, catalog.WORD_VECTORS):
+        known = ", ".join(sorted((*catalog.MODELS, catalog.WORD_VECTORS)))
+        raise _broken(folder, "config.json", f"task must be one of {known}, got {task!r}")
+    if task == catalog.WORD_VECTORS and (device != "cpu" or dtype is not None):
+        raise ValueError(f"{name_or_path} holds word vectors, a table in memory: they take no device and no dtype")
     try:
-        room = catalog.MODELS[parts.config["task"]]
-    except KeyError:
-        known = ", ".join(sorted(catalog.MODELS))
-        raise _broken(folder, "config.json", f"task must be one of {known}, got {parts.config['task']!r}") from None
-    try:
-        model = catalog.resolve("models", room).from_parts(parts)
+        if task == catalog.WORD_VECTORS:
+            return import_module("seqzoo.embeddings.vectors").WordVectors.from_parts(parts)
+        model = catalog.resolve("models", catalog.MODELS[task]).from_parts(parts)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from None
     except (ValueError, LookupError, TypeError, RuntimeError) as error:  # RuntimeError: torch, of sizes without sense
@@ -132,7 +136,7 @@ def _download(repo_id: str, revision: str | None, cache_dir: Any, local_files_on
 
     from seqzoo import __version__
 
-    names = ["config.json", WEIGHTS, "tokenizer.json", "scaler.json", *CARD_FILES]
+    names = ["config.json", WEIGHTS, "tokenizer.json", "scaler.json", "vocabulary.json", *CARD_FILES]
     return Path(
         snapshot_download(
             repo_id,

@@ -17,7 +17,7 @@ import yaml
 
 from seqzoo import cards, catalog, factory, hub
 
-__all__ = ["corpus_of", "evaluate", "latency", "peak_memory", "publish"]
+__all__ = ["corpus_of", "enter", "evaluate", "latency", "peak_memory", "publish"]
 
 log = logging.getLogger(__name__)
 TIMED = 200  # texts predicted one by one for p50 and p95
@@ -144,7 +144,7 @@ def publish(
     """
     source, target = run / "model", target or catalog.resource("checkpoints") / name
     recipe = (source / "recipe.yaml").read_text(encoding="utf-8")
-    training = cards.metrics(source)["training"]
+    training, embedding = cards.metrics(source)["training"], cards.metrics(source).get("embedding")
     hub.load(f"local-dir:{source}").save_pretrained(target, half=True, texts={"recipe.yaml": recipe})
     model, data = hub.load(f"local-dir:{target}"), corpus_of(recipe)
     log.info("measuring %s on the test split of %s", name, data.name)
@@ -168,6 +168,7 @@ def publish(
             **{other: numbers["test"][main] for other, numbers in others.items()},
         },
         "training": {**training, "seeds_tried": dict(seeds_tried), "chosen": chosen},
+        **({"embedding": embedding} if embedding else {}),
         "data": {
             "corpus": data.name,
             **data.source,
@@ -198,7 +199,7 @@ def publish(
         "README.md": cards.render(name, json.loads((target / "config.json").read_text(encoding="utf-8")), numbers),
     }
     model.save_pretrained(target, half=True, texts=texts)
-    _enter(target, name, label)
+    enter(target, name, label)
     return numbers
 
 
@@ -210,7 +211,7 @@ def _majority(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
     return {"majority label": float(_f1(hits, len(test) + test.sum()))}
 
 
-def _enter(folder: Path, name: str, label: str) -> None:
+def enter(folder: Path, name: str, label: str) -> None:
     """Write a checkpoint into the index beside it."""
     path = folder.parent / "index.json"
     entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
