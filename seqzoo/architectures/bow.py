@@ -172,9 +172,9 @@ class BagOfWords(nn.Module):
     ) -> None:
         """Choose the `max_features` n-grams found in most texts (at least `min_documents`) and fit their weights.
 
-        documents: token ids of each training text; targets: (N,) class of each, or (N, n_classes) of 0 and 1, or of
-        probabilities (float); vocabulary: the tokens by index, for `word_features`. Raises ValueError where no n-gram is
-        frequent enough, or `hidden_size` does not suit naive Bayes, or the vocabulary is missing or does not suit.
+        documents: token ids of each training text; targets: (N,) class of each, or (N, n_classes) of 0 and 1; vocabulary:
+        the tokens by index, for `word_features`. Raises ValueError where no n-gram is frequent enough, or `hidden_size`
+        does not suit naive Bayes, or the vocabulary is missing or does not suit.
         """
         targets, scale, first = np.asarray(targets), torch.zeros_like(self.scale), 1
         if self.words is not None:
@@ -224,14 +224,13 @@ class BagOfWords(nn.Module):
             return np.ones((len(kept), 1))
         if self.weighting == "tf-idf":
             return np.log(n_documents / frequency[kept])[:, None] ** self.idf_power
-        soft = np.issubdtype(targets.dtype, np.floating)
-        columns, several = self.scale.shape[1], targets.ndim == 2 and not soft
+        columns, several = self.scale.shape[1], targets.ndim == 2
         needed = 1 if n_classes == 2 and not several else n_classes
         if columns != needed:
             raise ValueError(f"naive-bayes with {n_classes} classes needs hidden_size={needed}, got {columns}")
         ratios = []
         for label in range(1, 2) if needed == 1 else range(n_classes):
-            member = targets[:, label] if several or soft else targets == label
+            member = targets[:, label] == 1 if several else targets == label
             inside = np.bincount(feature, weights=member[owners], minlength=len(frequency))[kept]
             outside = frequency[kept] - inside
             p, q = inside + self.smoothing, outside + self.smoothing

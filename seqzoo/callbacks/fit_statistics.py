@@ -6,10 +6,7 @@ __all__ = ["FitStatistics"]
 
 
 class FitStatistics(L.Callback):
-    """Calls `network.fit_statistics` once, on all texts that are trained on; a run that is resumed keeps what it has.
-
-    After `SoftLabels` in the list of callbacks, those are the unlabelled texts too, with the teachers' probabilities.
-    """
+    """Calls `network.fit_statistics` once, on the training split; a run that is resumed keeps what it has."""
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.ckpt_path is not None:
@@ -18,4 +15,4 @@ class FitStatistics(L.Callback):
         if not hasattr(network, "fit_statistics"):
             raise ValueError(f"architecture {pl_module.architecture} has no statistics to fit; remove FitStatistics")
         known = {"vocabulary": data.tokenizer.words} if getattr(network, "needs_vocabulary", False) else {}
-        network.fit_statistics(*data.training_set(), len(data.labels), **known)
+        network.fit_statistics(data.documents("train"), data.targets("train"), len(data.labels), **known)
