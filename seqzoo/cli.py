@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import seqzoo
-from seqzoo import cards, catalog
+from seqzoo import cards, catalog, hub_cli
 
 __all__ = ["main"]
 
@@ -20,7 +20,8 @@ KINDS = ("checkpoints", "architectures", "corpora", "recipes")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 where it did what was asked, 2 where the input was wrong, 130 where interrupted."""
+    """Run one command; 0 where it did what was asked, 1 where a number or file is not what it should be, 2 where the input
+    was wrong, 130 where interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments and arguments[0] in LIGHTNING:
         return _guard(arguments[0], lambda: _lightning(arguments))
@@ -36,9 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _guard(verb: str, run: Any) -> int:
     try:
-        run()
+        status = run()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
     except (ValueError, LookupError, OSError) as error:
@@ -46,7 +48,7 @@ def _guard(verb: str, run: Any) -> int:
             raise  # ours are neither: a defect, shown whole
         print(f"seqzoo {verb}: {error}", file=sys.stderr)
         return 2
-    return 0
+    return status or 0
 
 
 def _log(quiet: bool) -> None:
@@ -129,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, default=Path("RESULTS.md"), help="file to write (RESULTS.md)")
     sub.add_argument("--check", action="store_true", help="write nothing; fail where the file is not up to date")
     sub.add_argument("--json", action="store_true", help="the rows for programs, and no file")
+
+    hub_cli.add_verbs(add)
 
     for verb in LIGHTNING:
         verbs.add_parser(verb, help=f"{verb} by a recipe (Lightning CLI): seqzoo {verb} --config RECIPE", add_help=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from localhub import LocalHub
 from made_up import LABELS, TinyCorpus, make_texts, small_arguments
 
 from seqzoo.models.text_classifier import TextClassifier
@@ -76,3 +77,20 @@ def checkpoint(request: pytest.FixtureRequest, tokenizer: Tokenizer, tmp_path: P
 def saved(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A checkpoint folder that no test changes."""
     yield make_model("bilstm", tokenizer).save_pretrained(tmp_path_factory.mktemp("saved") / "tiny")
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
+    """A Hub on loopback that `huggingface_hub` takes for the only one, beside an empty cache."""
+    from huggingface_hub import constants
+
+    with LocalHub(tmp_path / "server") as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "home" / "token"))
+        for name in ("HF_TOKEN", "SEQZOO_CACHE"):
+            monkeypatch.delenv(name, raising=False)
+        yield hub

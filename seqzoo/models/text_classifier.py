@@ -74,6 +74,7 @@ class TextClassifier(nn.Module):
         if thresholds is not None:
             _check_thresholds(thresholds, len(labels))
         self.thresholds = None if thresholds is None else list(thresholds)
+        self.folder: Path | None = None  # where it was loaded from or last saved to
         self.architecture, self.arguments = architecture, dict(arguments or {})
         self.tokenizer, self.labels, self.max_tokens, self.keep = tokenizer, list(labels), max_tokens, keep
         self.spec = TextSpec(len(tokenizer), tokenizer.pad_index, tokenizer.unknown_index)
@@ -199,7 +200,8 @@ class TextClassifier(nn.Module):
             "preprocessing": {**self.preprocessing, **self.tokenizer.settings},
         }
         texts = {"tokenizer.json": self.tokenizer.to_json(), **(texts or {})}
-        return hub.write(folder, config, self.state_dict(), texts, half=half)
+        self.folder = hub.write(folder, config, self.state_dict(), texts, half=half)
+        return self.folder
 
     @classmethod
     def from_parts(cls, parts: hub.Parts) -> TextClassifier:
@@ -216,7 +218,7 @@ class TextClassifier(nn.Module):
                 "config.json: preprocessing must give max_tokens and keep, and thresholds where a text may have several "
                 f"labels, got {config['preprocessing']!r}"
             )
-        with hub.shapes_only():  # no memory before the shapes are known to fit
+        with hub.shapes_only(parts.tensors):  # no memory before the shapes are known to fit
             model = cls(
                 config["architecture"],
                 config["arguments"],
