@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 __all__ = [
     "Cached",
     "DownloadError",
+    "agent",
     "check_repo_id",
+    "check_revision",
     "clear",
     "contents",
     "explained",
@@ -40,7 +42,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DownloadError(OSError):
-    """A checkpoint is not in the cache and could not be fetched; the message says why, and what to do."""
+    """The Hub did not give (or take) a checkpoint; the message says why, and what to do."""
 
 
 class Cached(NamedTuple):
@@ -84,7 +86,8 @@ def check_repo_id(repo_id: str) -> None:
         raise ValueError(f"a repository on the Hub reads owner/name, got {repo_id!r}")
 
 
-def _check_revision(revision: str) -> None:
+def check_revision(revision: str) -> None:
+    """ValueError unless it can be a branch, a tag or a commit."""
     parts = revision.split("/")
     if not all(PART.fullmatch(part) and not part.startswith(".") and ".." not in part for part in parts):
         raise ValueError(f"a revision is a branch, a tag or a commit, got {revision!r}")
@@ -111,7 +114,7 @@ def fetch(
     """
     check_repo_id(repo_id)
     revision = revision or "main"
-    _check_revision(revision)
+    check_revision(revision)
     if force and local_files_only:
         raise ValueError("force fetches from the Hub, which local_files_only forbids; give one of them")
     place = root(cache_dir) / f"models--{repo_id.replace('/', '--')}"
@@ -194,13 +197,14 @@ def _resolve(repo_id: str, revision: str, token: str | bool | None) -> str:
     """The commit that a branch, a tag or the beginning of a commit means now."""
     from huggingface_hub import HfApi
 
-    commit = HfApi(**_agent()).model_info(repo_id, revision=revision, token=token, timeout=10).sha
+    commit = HfApi(**agent()).model_info(repo_id, revision=revision, token=token, timeout=10).sha
     if not COMMIT.fullmatch(commit or ""):
         raise DownloadError(f"{repo_id}: the Hub gives {commit!r} as the commit of {revision}, which is none")
     return commit
 
 
-def _agent() -> dict[str, str]:
+def agent() -> dict[str, str]:
+    """Who asks the Hub."""
     from seqzoo import __version__
 
     return {"library_name": "seqzoo", "library_version": __version__}
@@ -219,7 +223,7 @@ def _fill(
         if wanted is not None and (snapshot / name).exists() and fingerprint(snapshot / name) != dict(wanted):
             _remove(snapshot / name, place)
         try:
-            hf_hub_download(repo_id, name, revision=commit, cache_dir=place.parent, token=token, **_agent())
+            hf_hub_download(repo_id, name, revision=commit, cache_dir=place.parent, token=token, **agent())
         except EntryNotFoundError as error:
             if isinstance(error, LocalEntryNotFoundError):
                 raise  # not asked
@@ -289,13 +293,13 @@ def _write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def explained(repo_id: str, revision: str | None, place: Path | None = None) -> Iterator[None]:
+def explained(repo_id: str, revision: str | None, place: Path | None = None, to: str = "read it") -> Iterator[None]:
     """Turns what `huggingface_hub` and the disk raise into a DownloadError that says which and what to do."""
     from huggingface_hub import constants, errors
 
     transport = errors.HfHubHTTPError.__bases__[0]  # httpx's (or requests') own, whichever this version stands on
     what = f"{repo_id} at {revision or 'main'}"
-    token = "set HF_TOKEN to a token that may read it, or run hf auth login"
+    token = f"set HF_TOKEN to a token that may {to}, or run hf auth login"
     try:
         yield
     except DownloadError:
@@ -321,6 +325,8 @@ def explained(repo_id: str, revision: str | None, place: Path | None = None) -> 
         raise _unreachable(what, error, token) from _as_connection_error(error)
     except errors.HFValidationError as error:
         raise ValueError(f"{what}: {_line(error)}") from None
+    except errors.LocalTokenNotFoundError as error:
+        raise DownloadError(f"{what}: there is no token; {token}") from error
     except OSError as error:
         if error.errno in FULL or "space" in str(error).lower():
             raise DownloadError(

@@ -12,7 +12,7 @@ from typing import Any
 import seqzoo
 from seqzoo import cards, catalog, hub_cli
 
-__all__ = ["main"]
+__all__ = ["flat", "main", "table"]
 
 LIGHTNING = ("fit", "validate", "test")
 SEPARATOR = "|"
@@ -119,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
     sub.add_argument("--limit", action="append", default=[], help="a sentence on what it cannot do")
 
+    sub.add_argument("--output", type=Path, help="folder of your own to write, instead of the zoo's checkpoints")
+    sub.add_argument("--license", help="with --output: the licence that you give it, as the Hub names them (mit, cc-by-4.0)")
+
     sub = add("record", _record, "measure finished runs once on test and add them to results/runs.csv")
     sub.add_argument("folders", nargs="+", type=Path, metavar="RUN", help="run folder of seqzoo fit")
     sub.add_argument("--folder", type=Path, default=Path("results"), help="where runs.csv is (results)")
@@ -156,7 +159,7 @@ def _list(options: argparse.Namespace) -> None:
     for kind, entries in chosen.items():
         if not options.kind:
             print(kind)
-        _table([(name, label) for name, label in entries.items()], indent="" if options.kind else "  ")
+        table([(name, label) for name, label in entries.items()], indent="" if options.kind else "  ")
 
 
 def _summaries(room: str, pattern: str) -> dict[str, str]:
@@ -168,7 +171,8 @@ def _first_comment(recipe: str) -> str:
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 
 
-def _table(rows: Iterable[Sequence[str]], indent: str = "") -> None:
+def table(rows: Iterable[Sequence[str]], indent: str = "") -> None:
+    """Print rows with their columns aligned."""
     rows = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -205,7 +209,7 @@ def _info(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(facts, ensure_ascii=False))
         return
-    _table(_flat(facts))
+    table(flat(facts))
 
 
 def _keywords(function: Any) -> dict[str, Any]:
@@ -215,10 +219,11 @@ def _keywords(function: Any) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
-def _flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Facts within facts as rows: `a.b`, value."""
     for key, value in facts.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         elif isinstance(value, list):
             yield prefix + key, ", ".join(map(str, value))
         else:
@@ -361,7 +366,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(scores))
     else:
-        _table(_flat(scores))
+        table(flat(scores))
 
 
 def _target(place: str, value: Any, labels: list[str], separator: str) -> int:
@@ -389,6 +394,8 @@ def _publish(options: argparse.Namespace) -> None:
         seeds = {seed: float(value) if value else None for seed, _, value in (pair.partition("=") for pair in options.seed)}
     except ValueError:
         raise ValueError(f"--seed must read SEED or SEED=ACCURACY, got {' '.join(options.seed)}") from None
+    if options.license and not options.output:
+        raise ValueError("--license goes with --output: the zoo's own checkpoints are all apache-2.0")
     numbers = verification.publish(
         options.folder,
         options.name,
@@ -398,9 +405,11 @@ def _publish(options: argparse.Namespace) -> None:
         chosen=options.chosen,
         baselines=options.baseline,
         limits=options.limit,
+        target=options.output,
+        license=options.license,
     )
     shown = ("test", "parts", "baselines", "speed", "bytes", "parameters")
-    _table(_flat({key: numbers[key] for key in shown if key in numbers}))
+    table(flat({key: numbers[key] for key in shown if key in numbers}))
 
 
 def _record(options: argparse.Namespace) -> None:
@@ -417,18 +426,15 @@ def _record(options: argparse.Namespace) -> None:
 
 
 def _results(options: argparse.Namespace) -> None:
-    from seqzoo import hub, results
+    from seqzoo import results
 
-    rows = results.compare(options.folder)
     if options.json:
-        print(json.dumps(rows, ensure_ascii=False))
+        print(json.dumps(results.compare(options.folder), ensure_ascii=False))
         return
-    content = results.render(rows).encode()
     if not options.check:
-        with hub.replace_file(options.out) as file:
-            file.write(content)
+        results.write(options.folder, options.out)
         print(options.out)
-    elif not options.out.is_file() or options.out.read_bytes() != content:
+    elif not options.out.is_file() or options.out.read_bytes() != results.content(options.folder):
         raise ValueError(f"{options.out} is not what the recorded runs say; write it by seqzoo results")
 
 
