@@ -340,18 +340,22 @@ def _split(readme: str) -> tuple[str, str]:
 
 def is_ours(readme: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> bool:
     """Whether a README without marks is word for word what `render` writes for these numbers."""
-    title = re.search(r"^# (.+)$", _split(readme)[1], re.MULTILINE)
-    return bool(title) and set(NEEDED) <= set(numbers) and readme == render(title.group(1), config, numbers)
+    body = _split(readme)[1]
+    title, source = re.search(r"^# (.+)$", body, re.MULTILINE), re.search(r'seqzoo\.load\("(.+?)"\)', body)
+    if not (title and source) or not set(NEEDED) <= set(numbers):
+        return False
+    name, loaded = title.group(1), source.group(1)
+    return readme == render(name, config, numbers, source=None if loaded == name else loaded)
 
 
-def own_text(readme: str) -> str:
+def own_text(readme: str, title: str) -> str:
     """A README's body less what stands between our marks and the title that we give it: somebody's own text."""
     _, body = _split(readme)
     before, begin, rest = body.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         return body.strip()
-    return (re.sub(r"\A\s*# [^\n]*\n", "", before) + after).strip()
+    return (before.strip().removeprefix(f"# {title}") + after).strip()
 
 
 def merge_head(existing: str, rendered: str) -> str:

@@ -56,7 +56,7 @@ def push(
     config = hub.load(f"local-dir:{folder}") and hub.read(folder).config
     numbers, recipe, doubt = _complete(folder, unverified)
     local = _text(folder / README)
-    if "license" not in numbers and not cards.metadata(local).get("license"):
+    if not (cards.metadata(local).get("license") or numbers.get("license")):
         raise ValueError(
             f"{folder} has no licence: write `license: ...` into the metadata of {README} (between two lines of ---)"
         )
@@ -79,7 +79,7 @@ def push(
             source=None if own else f"hf-hub:{repo_id}",
             doubt=doubt,
         )
-        readme = _readme(local, remote, rendered, config, numbers)
+        readme = _readme(local, remote, rendered, repo_id.partition("/")[2], config, numbers)
         names = sorted({"config.json", *config["files"], "metrics.json", "recipe.yaml"})
         operations = [CommitOperationAdd(name, str(folder / name)) for name in names]
         operations.append(CommitOperationAdd(README, readme.encode()))
@@ -113,7 +113,7 @@ def _complete(folder: Path, unverified: bool) -> tuple[dict[str, Any], str, str 
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes().decode("utf-8")  # line ends as they are
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError:
@@ -128,9 +128,11 @@ def _fetch_readme(repo_id: str, commit: str, token: str | bool | None) -> str:
         return _text(Path(hf_hub_download(repo_id, README, revision=commit, cache_dir=place, token=token, **cache.agent())))
 
 
-def _readme(local: str, remote: str, rendered: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+def _readme(
+    local: str, remote: str, rendered: str, title: str, config: Mapping[str, Any], numbers: Mapping[str, Any]
+) -> str:
     """The card put into what is written already, here or on the Hub; ValueError where both have words of their own."""
-    mine, theirs = ("" if cards.is_ours(text, config, numbers) else cards.own_text(text) for text in (local, remote))
+    mine, theirs = ("" if cards.is_ours(text, config, numbers) else cards.own_text(text, title) for text in (local, remote))
     if theirs and mine and theirs not in mine:
         raise ValueError(
             f"the {README} on the Hub has text of its own, and so has yours: neither may be overwritten; "
