@@ -9,10 +9,11 @@ import logging
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "fetch",
     "fingerprint",
     "is_plain_name",
+    "listed",
+    "quiet",
     "root",
 ]
 
@@ -37,6 +40,7 @@ LARGEST_CONFIG, LARGEST_FILE = 16 << 20, 2 << 30  # bytes
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # to Windows, whatever follows the dot
 LOCK = "seqzoo.lock"  # beside Hugging Face's own locks of a repository; says too that we fetched it
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -66,7 +70,7 @@ def root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
 
 def is_plain_name(name: str) -> bool:
     """Whether a file of that name lies in its folder on every system: no path, no drive, no device, no trailing dot."""
-    return bool(NAME.fullmatch(name)) and not name.endswith(".") and not PureWindowsPath(name).is_reserved()
+    return bool(NAME.fullmatch(name)) and not name.endswith(".") and not DEVICE.fullmatch(name)
 
 
 def fingerprint(file: Path) -> dict[str, Any]:
@@ -135,7 +139,7 @@ def fetch(
             raise
         log.warning("%s; taking commit %s from the cache", error, kept.name)
         return kept
-    with explained(repo_id, revision, place.parent), _locked(place):
+    with explained(repo_id, revision, place.parent), _locked(place), quiet():
         if force:
             _remove_snapshot(place / "snapshots" / commit)
         if not _is_whole(place / "snapshots" / commit, pins):
@@ -253,6 +257,22 @@ def _fill(
         get(name, {"sha256": wanted["sha256"], "bytes": wanted["bytes"]})
     for name in CARD_FILES:
         get(name, None)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars of Hugging Face's where there is no terminal to see them."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    silence = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not sys.stderr.isatty() and not are_progress_bars_disabled()
+    if silence:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if silence:
+            enable_progress_bars()
 
 
 def _remove(file: Path, place: Path) -> None:

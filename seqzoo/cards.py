@@ -13,6 +13,7 @@ from seqzoo.cache import COMMIT, check_repo_id, is_plain_name
 
 __all__ = [
     "card",
+    "check",
     "index",
     "is_ours",
     "list_checkpoints",
@@ -45,6 +46,15 @@ SAID = {
 }
 CHECKED = ("repo_id", "revision", "label", "files")
 NEEDED = ("label", "test", "baselines", "training", "data", "speed", "bytes", "parameters", "example", "limits")  # by a card
+FORM: dict[str, Any] = {  # the types of what a card tells
+    **dict.fromkeys(("label", "test.split", "data.corpus", "data.type", "data.config", "data.citation"), str),
+    **dict.fromkeys(("training.machine", "training.chosen", "speed.machine", "example.text"), str),
+    **dict.fromkeys(("test", "baselines", "data.fingerprints", "training.seeds_tried"), dict),
+    **dict.fromkeys(("test.n", "training.epochs", "speed.n", "speed.threads", "bytes", "parameters"), int),
+    **dict.fromkeys(("test.macro_f1", "test.log_loss", "training.seconds"), (int, float)),
+    **dict.fromkeys(("speed.p50_ms", "speed.p95_ms", "speed.peak_memory_mb"), (int, float)),
+    **dict.fromkeys(("data.language", "limits"), list),
+}
 BEGIN = "<!-- seqzoo: written from metrics.json and recipe.yaml; your own text may stand before and after these lines -->"
 END = "<!-- seqzoo: end -->"
 
@@ -105,6 +115,40 @@ def metrics(folder: Path) -> dict[str, Any]:
     if not isinstance(numbers, dict):
         raise ValueError(f"{folder / 'metrics.json'} must hold an object, got {type(numbers).__name__}")
     return numbers
+
+
+def check(folder: Path, numbers: Mapping[str, Any]) -> None:
+    """ValueError unless metrics.json has all that a card gives, each in its form."""
+    place = folder / "metrics.json"
+    if missing := [key for key in NEEDED if key not in numbers]:
+        raise ValueError(
+            f"{place} gives no {missing[0]}: a card needs {', '.join(NEEDED)}; "
+            "make the checkpoint by seqzoo publish, which measures them"
+        )
+    for path, expected in FORM.items():
+        value: Any = numbers
+        for step in path.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise ValueError(f"{place}: {path} is {value!r}, which a card cannot tell; measure it by seqzoo publish")
+    test, example, parts = numbers["test"], numbers["example"], numbers.get("parts", {})
+    scores = [example.get("score")] if "label" in example else example.get("scores")
+    labels = [example.get("label")] if "label" in example else example.get("labels")
+    if (
+        not isinstance(test.get(main_metric(test)), float)
+        or test["split"] not in numbers["data"]["fingerprints"]
+        or not 1 <= numbers["speed"]["threads"] <= 1024
+        or not all(isinstance(value, str) for value in numbers["data"]["fingerprints"].values())
+        or not all(isinstance(value, int | float) for value in numbers["baselines"].values())
+        or not isinstance(parts, dict)
+        or not all(isinstance(apart, dict) and isinstance(apart.get("n"), int) for apart in parts.values())
+        or not isinstance(labels, list)
+        or not isinstance(scores, list)
+        or not all(isinstance(label, str) for label in labels)
+        or not all(isinstance(score, int | float) for score in scores)
+        or len(labels) != len(scores)
+    ):
+        raise ValueError(f"{place}: test, data, speed, baselines, parts or example are not as seqzoo publish writes them")
 
 
 def seal(folder: Path, numbers: Mapping[str, Any]) -> dict[str, str]:

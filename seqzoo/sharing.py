@@ -60,7 +60,7 @@ def push(
         raise ValueError(
             f"{folder} has no licence: write `license: ...` into the metadata of {README} (between two lines of ---)"
         )
-    with cache.explained(repo_id, revision, folder, to="write to it"):
+    with cache.explained(repo_id, revision, folder, to="write to it"), cache.quiet():
         from huggingface_hub import CommitOperationAdd, HfApi
 
         api = HfApi(token=token, **cache.agent())
@@ -98,11 +98,7 @@ def push(
 def _complete(folder: Path, unverified: bool) -> tuple[dict[str, Any], str, str | None]:
     """Numbers, recipe, and why they are not verified; ValueError for what is missing."""
     numbers, recipe = cards.metrics(folder), _text(folder / "recipe.yaml")
-    if missing := [key for key in cards.NEEDED if key not in numbers]:
-        raise ValueError(
-            f"{folder / 'metrics.json'} gives no {missing[0]}: a card needs {', '.join(cards.NEEDED)}; "
-            "make the checkpoint by seqzoo publish, which measures them"
-        )
+    cards.check(folder, numbers)
     if not recipe:
         raise ValueError(f"{folder} has no recipe.yaml: nobody could train or verify it; save it with its recipe")
     doubt = cards.unverified(folder, numbers)

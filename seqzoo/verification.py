@@ -88,8 +88,7 @@ def verify(source: str, *, machine: str | None = None, speed: bool = True) -> Re
     numbers, config = cards.metrics(folder), hub.read(folder).config
     if config["task"] not in catalog.MODELS:
         raise ValueError(f"{source}: verify measures {', '.join(catalog.MODELS)}, and this is {config['task']}")
-    if missing := [key for key in cards.NEEDED if key not in numbers]:
-        raise ValueError(f"{folder / 'metrics.json'} gives no {missing[0]}: there is nothing to verify")
+    cards.check(folder, numbers)
     try:
         recipe = (folder / "recipe.yaml").read_text(encoding="utf-8")
     except FileNotFoundError:

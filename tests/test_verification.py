@@ -118,6 +118,32 @@ def test_without_numbers_or_recipe_there_is_nothing_to_verify(films, file):
         verification.verify(f"local-dir:{films}")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({key: None} for key in cards.NEEDED),
+        *({"test": value} for value in ({}, [], {"split": "test", "n": "9"}, {"split": "train2", "n": 1, "accuracy": 0.5})),
+        *({"data__fingerprints": value} for value in ({}, None, {"test": 3}, {"x": "y", "test": "z"})),
+        *({"speed__threads": value} for value in (0, -1, 10**9, "2", True)),
+        *({"example": value} for value in ({}, {"text": "a", "label": 3, "score": 0.5}, {"text": "a", "labels": ["a"]})),
+        *({"parts": value} for value in ([], {"a": 3}, {"a": {}})),
+        {"baselines": {"majority class": "0.5"}},
+    ],
+    ids=str,
+)
+def test_numbers_of_another_form_are_a_clear_error(films, change, capsys):
+    edit_numbers(films, **change)
+    assert cli.main(["verify", str(films), "--no-speed", "--quiet"]) == 2
+    assert "metrics.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "3", "[" * 10_000], ids=len)
+def test_numbers_that_are_no_json_object_are_a_clear_error(films, content, capsys):
+    (films / "metrics.json").write_text(content)
+    assert cli.main(["verify", str(films)]) == 2 and cli.main(["push", str(films), "me/films"]) == 2
+    assert "metrics.json" in capsys.readouterr().err
+
+
 @pytest.fixture
 def zoo(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An index of two: `films`, and `gone` whose corpus is not at hand."""
