@@ -132,7 +132,7 @@ def fetch(
         return _cached(place, revision, pins) or _absent(repo_id, revision, place, f"{why} forbids to ask the Hub for it")
     try:
         with explained(repo_id, revision, place.parent):
-            commit = _resolve(repo_id, revision, token)  # of a commit too: it tells at once what is not there
+            commit, sizes = _resolve(repo_id, revision, token)  # of a commit too: it tells at once what is not there
     except DownloadError as error:
         kept = None if force else _cached(place, revision, pins)
         if kept is None or not isinstance(error.__cause__, ConnectionError):
@@ -144,7 +144,7 @@ def fetch(
             _remove_snapshot(place / "snapshots" / commit)
         if not _is_whole(place / "snapshots" / commit, pins):
             log.info("fetching %s at %s", repo_id, commit)
-            _fill(repo_id, commit, place, pins, token)
+            _fill(repo_id, commit, place, pins, sizes, token)
         if revision != commit:
             _write(place / "refs" / revision, commit)
     return place / "snapshots" / commit
@@ -197,14 +197,14 @@ def listed(snapshot: Path) -> dict[str, dict[str, Any]]:
     return files
 
 
-def _resolve(repo_id: str, revision: str, token: str | bool | None) -> str:
-    """The commit that a branch, a tag or the beginning of a commit means now."""
+def _resolve(repo_id: str, revision: str, token: str | bool | None) -> tuple[str, dict[str, int]]:
+    """The commit that a branch, a tag or the beginning of a commit means now, and the bytes of its files."""
     from huggingface_hub import HfApi
 
-    commit = HfApi(**agent()).model_info(repo_id, revision=revision, token=token, timeout=10).sha
-    if not COMMIT.fullmatch(commit or ""):
-        raise DownloadError(f"{repo_id}: the Hub gives {commit!r} as the commit of {revision}, which is none")
-    return commit
+    info = HfApi(**agent()).model_info(repo_id, revision=revision, token=token, timeout=10, files_metadata=True)
+    if not COMMIT.fullmatch(info.sha or ""):
+        raise DownloadError(f"{repo_id}: the Hub gives {info.sha!r} as the commit of {revision}, which is none")
+    return info.sha, {file.rfilename: file.size for file in info.siblings or () if file.size is not None}
 
 
 def agent() -> dict[str, str]:
@@ -215,9 +215,17 @@ def agent() -> dict[str, str]:
 
 
 def _fill(
-    repo_id: str, commit: str, place: Path, pins: Mapping[str, Mapping[str, Any]] | None, token: str | bool | None
+    repo_id: str,
+    commit: str,
+    place: Path,
+    pins: Mapping[str, Mapping[str, Any]] | None,
+    sizes: Mapping[str, int],
+    token: str | bool | None,
 ) -> None:
-    """Fetch the files that a snapshot lacks; one that is not what it must be is removed, and an error."""
+    """Fetch the files that a snapshot lacks; one that is not what it must be is removed, and an error.
+
+    `sizes` are those that the Hub tells: what is too large, or of another size than it must have, is not even fetched.
+    """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
@@ -226,6 +234,14 @@ def _fill(
     def get(name: str, wanted: Mapping[str, Any] | None) -> None:
         if wanted is not None and (snapshot / name).exists() and fingerprint(snapshot / name) != dict(wanted):
             _remove(snapshot / name, place)
+        size = sizes.get(name, 0)
+        if wanted is None and size > LARGEST_CONFIG:
+            raise DownloadError(f"{repo_id} at {commit}: {name} has {size} bytes, more than {LARGEST_CONFIG}: not fetched")
+        if wanted is not None and name in sizes and size != wanted["bytes"]:
+            raise DownloadError(
+                f"{repo_id} at {commit}: {name} has {size} bytes where {wanted['bytes']} are wanted: not fetched; "
+                "the repository was tampered with, or is not the one that was pinned"
+            )
         try:
             hf_hub_download(repo_id, name, revision=commit, cache_dir=place.parent, token=token, **agent())
         except EntryNotFoundError as error:

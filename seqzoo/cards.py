@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqzoo import catalog
-from seqzoo.cache import COMMIT, check_repo_id, is_plain_name
+from seqzoo.cache import COMMIT, LARGEST_CONFIG, check_repo_id, is_plain_name
 
 __all__ = [
     "card",
@@ -107,6 +107,8 @@ def list_checkpoints(pattern: str = "*") -> list[str]:
 def metrics(folder: Path) -> dict[str, Any]:
     """A checkpoint's measured numbers; empty where none were measured."""
     try:
+        if (size := (folder / "metrics.json").stat().st_size) > LARGEST_CONFIG:
+            raise ValueError(f"{size} bytes, more than {LARGEST_CONFIG}")
         numbers = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}

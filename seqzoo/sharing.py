@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqzoo import cache, cards, hub
+from seqzoo import cache, cards, hub, trust
 
 __all__ = ["Pushed", "push"]
 
@@ -53,7 +53,8 @@ def push(
     cache.check_repo_id(repo_id)
     if revision is not None:
         cache.check_revision(revision)
-    config = hub.load(f"local-dir:{folder}") and hub.read(folder).config
+    hub.load(f"local-dir:{folder}")  # what does not load is not pushed
+    config = hub.read(folder).config
     numbers, recipe, doubt = _complete(folder, unverified)
     local = _text(folder / README)
     if not (cards.metadata(local).get("license") or numbers.get("license")):
@@ -97,10 +98,9 @@ def push(
 
 def _complete(folder: Path, unverified: bool) -> tuple[dict[str, Any], str, str | None]:
     """Numbers, recipe, and why they are not verified; ValueError for what is missing."""
-    numbers, recipe = cards.metrics(folder), _text(folder / "recipe.yaml")
+    numbers = cards.metrics(folder)
     cards.check(folder, numbers)
-    if not recipe:
-        raise ValueError(f"{folder} has no recipe.yaml: nobody could train or verify it; save it with its recipe")
+    recipe = trust.read(folder / "recipe.yaml")
     doubt = cards.unverified(folder, numbers)
     if doubt is not None and not unverified:
         raise ValueError(f"{folder}: {doubt}; run seqzoo verify local-dir:{folder}, or push it marked with --unverified")

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import yaml
 
-__all__ = ["ALLOWED", "check", "parse"]
+__all__ = ["ALLOWED", "check", "parse", "read"]
 
 ALLOWED = ("seqzoo.", "torch.optim.", "lightning.pytorch.")
 DEFAULTS = {"seqzoo.tasks.text_classification._adamw"}  # the optimiser where none is given
@@ -47,6 +47,20 @@ def parse(recipe: str) -> dict[str, Any]:
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def read(file: Path) -> str:
+    """A recipe's text; ValueError where it is not there or none."""
+    try:
+        if file.stat().st_size > LARGEST:
+            raise ValueError(f"{file} has more than {LARGEST} bytes, which no recipe has")
+        return file.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise ValueError(
+            f"there is no {file}: nobody could train or verify the checkpoint; save it with its recipe"
+        ) from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not UTF-8 text") from None
 
 
 def check(recipe: str, where: str) -> None:

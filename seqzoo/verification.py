@@ -89,10 +89,7 @@ def verify(source: str, *, machine: str | None = None, speed: bool = True) -> Re
     if config["task"] not in catalog.MODELS:
         raise ValueError(f"{source}: verify measures {', '.join(catalog.MODELS)}, and this is {config['task']}")
     cards.check(folder, numbers)
-    try:
-        recipe = (folder / "recipe.yaml").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ValueError(f"{folder} has no recipe.yaml, which names the corpus that its numbers are about") from None
+    recipe = trust.read(folder / "recipe.yaml")
     if source not in cards.index():
         trust.check(recipe, str(folder / "recipe.yaml"))
     return Report(source, folder, list(_again(folder, numbers, corpus_of(recipe), machine, speed)))
@@ -195,11 +192,16 @@ def _speed(
 def stamp(report: Report) -> None:
     """Leave the stamp in metrics.json that `push` asks for: these numbers, these weights, this day.
 
-    ValueError where a number differs. The card of a checkpoint of the index is written anew with it, and so is the index.
+    ValueError where a number differs, or where the folder is the cache's. The card of a checkpoint of the index is written
+    anew with it, and so is the index.
     """
     if not report.holds:
         wrong = next(number for number in report.numbers if number.verdict == "differs")
         raise ValueError(f"{report.checkpoint}: {wrong.name} is {wrong.measured} and not {wrong.claimed}; it gets no stamp")
+    if report.folder.parent.name == "snapshots":
+        raise ValueError(
+            f"{report.checkpoint} was fetched: its stamp is its publisher's to leave; copy {report.folder} first"
+        )
     from seqzoo import __version__
 
     folder, numbers = report.folder, cards.metrics(report.folder)

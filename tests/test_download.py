@@ -322,6 +322,21 @@ def test_a_damaged_cache_is_noticed_and_mended(server, pinned, saved):
     assert scores(seqzoo.load(pinned)) == scores(seqzoo.load(saved))
 
 
+def test_what_is_too_large_or_of_another_size_is_not_even_fetched(server, saved, tmp_path):
+    folder = Path(shutil.copytree(saved, tmp_path / "large"))
+    (folder / "metrics.json").write_bytes(b" " * (17 << 20))
+    put(server, "tester/large", folder)
+    with pytest.raises(DownloadError, match=r"metrics\.json has 17825792 bytes.*not fetched"):
+        seqzoo.load("hf-hub:tester/large")
+    (folder / "metrics.json").unlink()
+    (folder / "model.safetensors").write_bytes(b" " * (3 << 20))
+    put(server, "tester/other", folder)
+    asked(server)
+    with pytest.raises(DownloadError, match=r"model\.safetensors has 3145728 bytes where .* not fetched"):
+        seqzoo.load("hf-hub:tester/other")
+    assert not [path for _, path in asked(server) if "/_cdn/" in path]
+
+
 @pytest.mark.parametrize(
     "source",
     ["hf-hub:tiny", "hf-hub:a/b/c", "hf-hub:../x", "hf-hub:a/..", "hf-hub:a--b/c", "hf-hub:/etc", "hf-hub:", "hf-hub:a/b c"],

@@ -25,7 +25,7 @@ MAY_IMPORT = {  # room -> rooms; a room of several files may also import its own
     "embeddings": {"preprocessing", "embeddings"},
     "cache": set(),
     "hub": {"cache", "catalog", "cards"},
-    "sharing": {"cache", "cards", "hub"},
+    "sharing": {"cache", "cards", "hub", "trust"},
     "models": {"catalog", "layers", "preprocessing", "hub", "sharing", "specs"},
     "tasks": {"models", "catalog", "preprocessing", "specs"},
     "corpora": {"specs", "preprocessing", "corpora"},

@@ -162,7 +162,7 @@ def drop(folder: Path, key: str) -> None:
     [
         (lambda folder: (folder / "metrics.json").unlink(), "gives no label"),
         (lambda folder: drop(folder, "test"), "gives no test"),
-        (lambda folder: (folder / "recipe.yaml").unlink(), r"no recipe\.yaml"),
+        (lambda folder: (folder / "recipe.yaml").unlink(), r"there is no .*recipe\.yaml"),
         (lambda folder: drop(folder, "verified"), "no stamp of seqzoo verify"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b""), "0 bytes"),
         (lambda folder: (folder / "config.json").unlink(), "is missing"),
@@ -304,3 +304,12 @@ def test_every_checkpoint_is_pushed_and_loads_bit_for_bit_by_its_pinned_commit(w
     assert found.keys() == sources.keys()
     for name, folder in with_stamps.items():
         assert found[name] == scores(seqzoo.load(folder), TASKS), name
+
+
+def test_a_fetched_checkpoint_is_verified_and_not_stamped(writer, verified):
+    source = f"hf-hub:tester/films@{sharing.push(verified, 'tester/films').revision}"
+    folder = seqzoo.load(source).folder
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert cli.main(["verify", source, "--no-speed", "--quiet"]) == 0
+    assert cli.main(["verify", source, "--no-speed", "--quiet", "--stamp"]) == 2
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
