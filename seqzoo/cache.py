@@ -202,8 +202,8 @@ def _resolve(repo_id: str, revision: str, token: str | bool | None) -> tuple[str
     from huggingface_hub import HfApi
 
     info = HfApi(**agent()).model_info(repo_id, revision=revision, token=token, timeout=10, files_metadata=True)
-    if not COMMIT.fullmatch(info.sha or ""):
-        raise DownloadError(f"{repo_id}: the Hub gives {info.sha!r} as the commit of {revision}, which is none")
+    if not COMMIT.fullmatch(info.sha or "") or (COMMIT.fullmatch(revision) and info.sha != revision):
+        raise DownloadError(f"{repo_id}: the Hub gives {info.sha!r} as the commit of {revision}, which cannot be")
     return info.sha, {file.rfilename: file.size for file in info.siblings or () if file.size is not None}
 
 
@@ -269,10 +269,10 @@ def _fill(
     except ValueError as error:
         _remove(snapshot / CONFIG, place)
         raise DownloadError(f"{repo_id} at {commit} is no checkpoint of seqzoo: {error}") from None
+    for name in CARD_FILES:  # before what makes it whole
+        get(name, None)
     for name, wanted in files.items():
         get(name, {"sha256": wanted["sha256"], "bytes": wanted["bytes"]})
-    for name in CARD_FILES:
-        get(name, None)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def _train(recipe: str, run: Path, seed: int) -> None:
         log.info("%s is finished already", run)
         return
     config = {**trust.parse(recipe), "seed_everything": seed}
-    config["trainer"] = {**config["trainer"], "default_root_dir": run.as_posix()}
+    config["trainer"] = {**(config.get("trainer") or {}), "default_root_dir": run.as_posix()}
     run.parent.mkdir(parents=True, exist_ok=True)
     file = run.with_name(f"{run.name}.yaml")
     with hub.replace_file(file) as opened:

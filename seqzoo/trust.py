@@ -30,16 +30,15 @@ class _Plain(yaml.SafeLoader):
 
 
 def parse(recipe: str) -> dict[str, Any]:
-    """A recipe's YAML, of plain values only; ValueError where it is not one with model, data and trainer."""
+    """A recipe's YAML, of plain values only; ValueError where it does not name its corpus."""
     if len(recipe) > LARGEST:
         raise ValueError(f"a recipe has at most {LARGEST} characters, got {len(recipe)}")
     try:
         told = yaml.load(recipe, Loader=_Plain)
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"a recipe must be YAML of plain values, without aliases ({_line(error)})") from None
-    for key in ("model", "data", "trainer"):
-        if not isinstance(told, dict) or not isinstance(told.get(key), dict):
-            raise ValueError(f"a recipe must map {key} to its settings")
+    if not isinstance(told, dict) or not isinstance(told.get("data"), dict):
+        raise ValueError("a recipe must map data to its settings")
     if not isinstance(told["data"].get("class_path"), str) or not isinstance(told["data"].get("init_args") or {}, dict):
         raise ValueError("a recipe's data must give class_path and init_args")
     return told
@@ -66,6 +65,9 @@ def read(file: Path) -> str:
 def check(recipe: str, where: str) -> None:
     """ValueError where a recipe names code that is not among ALLOWED, or a place outside the current folder."""
     told = parse(recipe)
+    for key in ("model", "trainer"):
+        if not isinstance(told.get(key), dict):
+            raise ValueError(f"{where}: a recipe must map {key} to its settings")
     if unknown := sorted(set(told) - KEYS):
         raise ValueError(f"{where}: {unknown[0]} is no key of a recipe that may be run; it has {', '.join(sorted(KEYS))}")
     for place, key, value in _strings(told, ""):

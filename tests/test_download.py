@@ -370,7 +370,7 @@ def test_a_hub_that_names_a_commit_outside_its_folder_is_not_followed(server, co
         sha = "../../../../outside"
 
     monkeypatch.setattr(HfApi, "model_info", lambda *_, **__: Info())
-    with pytest.raises(DownloadError, match="which is none"):
+    with pytest.raises(DownloadError, match="which cannot be"):
         seqzoo.load("hf-hub:tester/tiny")
 
 
