@@ -1,14 +1,33 @@
 """The checkpoint index and the model cards, written from measured numbers."""
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from seqzoo import catalog
+from seqzoo.cache import COMMIT, LARGEST_CONFIG, check_repo_id, is_plain_name
 
-__all__ = ["index", "list_checkpoints", "main_metric", "metrics", "render", "render_vectors"]
+__all__ = [
+    "card",
+    "check",
+    "index",
+    "is_ours",
+    "list_checkpoints",
+    "main_metric",
+    "merge",
+    "merge_head",
+    "metadata",
+    "metrics",
+    "own_text",
+    "render",
+    "render_vectors",
+    "seal",
+    "unverified",
+]
 
 METRICS = {  # those that a card gives, as far as they were measured: name -> the Hub's arguments of it
     "accuracy": {},
@@ -27,6 +46,18 @@ SAID = {
     "calibration_error": "calibration error (15 bins)",
 }
 CHECKED = ("repo_id", "revision", "label", "files")
+NEEDED = ("label", "test", "baselines", "training", "data", "speed", "bytes", "parameters", "example", "limits")  # by a card
+FORM: dict[str, Any] = {  # the types of what a card tells
+    **dict.fromkeys(("label", "test.split", "data.corpus", "data.type", "data.config", "data.citation"), str),
+    **dict.fromkeys(("training.machine", "training.chosen", "speed.machine", "example.text"), str),
+    **dict.fromkeys(("test", "baselines", "data.fingerprints", "training.seeds_tried"), dict),
+    **dict.fromkeys(("test.n", "training.epochs", "speed.n", "speed.threads", "bytes", "parameters"), int),
+    **dict.fromkeys(("test.macro_f1", "test.log_loss", "training.seconds"), (int, float)),
+    **dict.fromkeys(("speed.p50_ms", "speed.p95_ms", "speed.peak_memory_mb"), (int, float)),
+    **dict.fromkeys(("data.language", "limits"), list),
+}
+BEGIN = "<!-- seqzoo: written from metrics.json and recipe.yaml; your own text may stand before and after these lines -->"
+END = "<!-- seqzoo: end -->"
 
 
 def index() -> dict[str, dict[str, Any]]:
@@ -43,7 +74,30 @@ def index() -> dict[str, dict[str, Any]]:
     for name, entry in entries.items():
         if not isinstance(entry, dict) or set(entry) != set(CHECKED):
             raise ValueError(f"{path}: {name} must give {', '.join(CHECKED)}; reinstall seqzoo")
+        _check_entry(f"{path}: {name}", name, entry)
     return entries
+
+
+def _check_entry(place: str, name: str, entry: Mapping[str, Any]) -> None:
+    """ValueError unless an entry of the index is what the generator writes."""
+    if not is_plain_name(name) or not isinstance(entry["label"], str) or not isinstance(entry["repo_id"], str):
+        raise ValueError(f"{place} must be a plain name with texts for label and repo_id; reinstall seqzoo")
+    try:
+        check_repo_id(entry["repo_id"])
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}; reinstall seqzoo") from None
+    if entry["revision"] is not None and not (isinstance(entry["revision"], str) and COMMIT.fullmatch(entry["revision"])):
+        raise ValueError(f"{place}: revision must be null or a whole commit, got {entry['revision']!r}; reinstall seqzoo")
+    files = entry["files"]
+    if not isinstance(files, dict) or not all(is_plain_name(file) and _is_print(found) for file, found in files.items()):
+        raise ValueError(f"{place}: files must map plain names to sha256 and bytes; reinstall seqzoo")
+
+
+def _is_print(value: Any) -> bool:
+    """Whether it is a file's fingerprint."""
+    if not isinstance(value, dict) or set(value) != {"sha256", "bytes"} or type(value["bytes"]) is not int:
+        return False
+    return isinstance(value["sha256"], str) and bool(re.fullmatch("[0-9a-f]{64}", value["sha256"])) and value["bytes"] >= 0
 
 
 def list_checkpoints(pattern: str = "*") -> list[str]:
@@ -54,9 +108,71 @@ def list_checkpoints(pattern: str = "*") -> list[str]:
 def metrics(folder: Path) -> dict[str, Any]:
     """A checkpoint's measured numbers; empty where none were measured."""
     try:
-        return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        if (size := (folder / "metrics.json").stat().st_size) > LARGEST_CONFIG:
+            raise ValueError(f"{size} bytes, more than {LARGEST_CONFIG}")
+        numbers = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{folder / 'metrics.json'} is not JSON ({error})") from None
+    if not isinstance(numbers, dict):
+        raise ValueError(f"{folder / 'metrics.json'} must hold an object, got {type(numbers).__name__}")
+    return numbers
+
+
+def check(folder: Path, numbers: Mapping[str, Any]) -> None:
+    """ValueError unless metrics.json has all that a card gives, each in its form."""
+    place = folder / "metrics.json"
+    if missing := [key for key in NEEDED if key not in numbers]:
+        raise ValueError(
+            f"{place} gives no {missing[0]}: a card needs {', '.join(NEEDED)}; "
+            "make the checkpoint by seqzoo publish, which measures them"
+        )
+    for path, expected in FORM.items():
+        value: Any = numbers
+        for step in path.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise ValueError(f"{place}: {path} is {value!r}, which a card cannot tell; measure it by seqzoo publish")
+    test, example, parts = numbers["test"], numbers["example"], numbers.get("parts", {})
+    scores = [example.get("score")] if "label" in example else example.get("scores")
+    labels = [example.get("label")] if "label" in example else example.get("labels")
+    if (
+        not isinstance(test.get(main_metric(test)), float)
+        or test["split"] not in numbers["data"]["fingerprints"]
+        or not 1 <= numbers["speed"]["threads"] <= 1024
+        or not all(isinstance(value, str) for value in numbers["data"]["fingerprints"].values())
+        or not all(isinstance(value, int | float) for value in numbers["baselines"].values())
+        or not isinstance(parts, dict)
+        or not all(isinstance(apart, dict) and isinstance(apart.get("n"), int) for apart in parts.values())
+        or not isinstance(labels, list)
+        or not isinstance(scores, list)
+        or not all(isinstance(label, str) for label in labels)
+        or not all(isinstance(score, int | float) for score in scores)
+        or len(labels) != len(scores)
+    ):
+        raise ValueError(f"{place}: test, data, speed, baselines, parts or example are not as seqzoo publish writes them")
+
+
+def seal(folder: Path, numbers: Mapping[str, Any]) -> dict[str, str]:
+    """What `verify`'s stamp stands for: sha256 of config.json, which gives that of every weight, and of all numbers."""
+    plain = {key: value for key, value in numbers.items() if key != "verified"}
+    return {
+        "config_sha256": hashlib.sha256((folder / "config.json").read_bytes()).hexdigest(),
+        "numbers_sha256": hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest(),
+    }
+
+
+def unverified(folder: Path, numbers: Mapping[str, Any]) -> str | None:
+    """Why a checkpoint's numbers are not verified, None where they are: by `seqzoo verify`, for exactly these weights."""
+    stamp, now = numbers.get("verified"), seal(folder, numbers)
+    if not isinstance(stamp, dict):
+        return "metrics.json has no stamp of seqzoo verify"
+    if stamp.get("config_sha256") != now["config_sha256"]:
+        return "metrics.json was verified for other weights"
+    if stamp.get("numbers_sha256") != now["numbers_sha256"]:
+        return "metrics.json was changed after it was verified"
+    return None
 
 
 def main_metric(test: Mapping[str, Any]) -> str:
@@ -90,37 +206,117 @@ def _embedding_rows(embedding: Mapping[str, Any] | None) -> list[tuple[str, str]
     return rows
 
 
-def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
-    """README.md of a checkpoint, in the Hub's form: metadata, what it is, how good, how fast, what it cannot do."""
+def card(folder: Path, name: str) -> str:
+    """README.md of one of our own checkpoints as it should read: once verified, the full card with its recipe."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    numbers = metrics(folder)
+    recipe = (folder / "recipe.yaml").read_text(encoding="utf-8") if "verified" in numbers else None
+    return render(name, config, numbers, recipe=recipe)
+
+
+def render(
+    name: str,
+    config: Mapping[str, Any],
+    numbers: Mapping[str, Any],
+    *,
+    recipe: str | None = None,
+    source: str | None = None,
+    doubt: str | None = None,
+) -> str:
+    """README.md of a checkpoint, in the Hub's form: metadata, what it is, how good, how fast, what it cannot do.
+
+    With `recipe`, recipe.yaml's content, the full card that is pushed: the results with the data's revision, whether the
+    numbers were verified (`doubt` says why they were not), and what the recipe says, all between two lines that mark what
+    is written anew each time. `source` is what `seqzoo.load` takes, for checkpoints that are not the zoo's own.
+    """
     import yaml
 
-    test, data, training, speed = (numbers[key] for key in ("test", "data", "training", "speed"))
-    main = main_metric(test)
-    result = {
-        "task": {"type": config["task"]},
-        "dataset": {
+    told = _metadata(name, config, numbers, full=recipe is not None, own=source is None)
+    head = f"---\n{yaml.safe_dump(told, sort_keys=False, allow_unicode=True)}---\n"
+    if recipe is None:
+        return f"{head}\n# {name}\n\n{_body(name, config, numbers, source or name)}"
+    body = _body(name, config, numbers, source or name, extra=_verdict(numbers, doubt), recipe=recipe)
+    return f"{head}\n# {name}\n\n{BEGIN}\n\n{body}\n{END}\n"
+
+
+def _metadata(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any], full: bool, own: bool) -> dict[str, Any]:
+    """The card's head; `full` with the revision of the data and the parts of the split that are scored apart."""
+    test, data = numbers["test"], numbers["data"]
+    fingerprint = data["fingerprints"][test["split"]]
+
+    def result(measured: Mapping[str, Any], part: str | None = None) -> dict[str, Any]:
+        dataset = {
             "type": data["type"],
-            "name": data["corpus"],
+            "name": data["corpus"] if part is None else f"{data['corpus']}, {part}",
             "config": data["config"],
             "split": test["split"],
-            "args": {"sha256": data["fingerprints"][test["split"]]},
-        },
-        "metrics": [
-            {"type": kind, "value": test[kind], "args": {"n": test["n"], **arguments}}
+            **({"revision": data.get("revision", fingerprint)} if full else {}),  # the publisher's, else of the very texts
+            "args": {"sha256": fingerprint, **({} if part is None else {"part": part})},
+        }
+        found = [
+            {"type": kind, "value": measured[kind], "args": {"n": measured["n"], **arguments}}
             for kind, arguments in METRICS.items()
-            if kind in test
-        ],
-    }
-    metadata = {
+            if kind in measured
+        ]
+        return {"task": {"type": config["task"]}, "dataset": dataset, "metrics": found}
+
+    results = [result(test), *((result(apart, part) for part, apart in numbers.get("parts", {}).items()) if full else ())]
+    licence = numbers.get("license", "apache-2.0" if own else None)
+    main = main_metric(test)
+    return {
         "library_name": "seqzoo",
         "pipeline_tag": config["task"],
-        "license": "apache-2.0",
+        **({} if licence is None else {"license": licence}),
         "language": data["language"],
         "datasets": [data["type"]],
         "metrics": ["accuracy", "f1"] if main == "accuracy" else ["f1"],
         "tags": ["seqzoo", config["architecture"]],
-        "model-index": [{"name": name, "results": [result]}],
+        "model-index": [{"name": name, "results": results}],
     }
+
+
+def _verdict(numbers: Mapping[str, Any], doubt: str | None) -> list[tuple[str, str]]:
+    """The row that says whether the numbers were measured again."""
+    if doubt is not None:
+        return [("verified", f"**no: unverified** ({doubt})")]
+    stamp = numbers["verified"]
+    versions = ", ".join(f"{library} {version}" for library, version in stamp["versions"].items())
+    return [("verified", f"{stamp['date']}, {stamp['count']} numbers measured again by `seqzoo verify` ({versions})")]
+
+
+def _recipe(recipe: str) -> str:
+    """What the recipe says in a few rows, and the recipe itself."""
+    import yaml
+
+    try:
+        told = yaml.safe_load(recipe)
+        task, data, trainer = told["model"]["init_args"], told["data"], told["trainer"]
+    except (yaml.YAMLError, LookupError, TypeError) as error:
+        raise ValueError(f"recipe.yaml is not a recipe with model, data and trainer ({type(error).__name__})") from None
+    rows = [("seed", told.get("seed_everything")), ("epochs", trainer.get("max_epochs")), ("corpus", data.get("class_path"))]
+    for key in ("optimizer", "lr_scheduler"):
+        if isinstance(stanza := task.get(key), dict):
+            given = {name: value for name, value in (stanza.get("init_args") or {}).items() if value is not None}
+            rows.append(
+                (key, f"{stanza.get('class_path')}: {', '.join(f'{name} {value}' for name, value in given.items())}")
+            )
+    rows += [("arguments", ", ".join(f"{name} {value}" for name, value in (task.get("arguments") or {}).items()) or "none")]
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows)
+    return f"\n## Recipe\n\n| | |\n|---|---|\n{table}\n"
+
+
+def _body(
+    name: str,
+    config: Mapping[str, Any],
+    numbers: Mapping[str, Any],
+    source: str,
+    *,
+    extra: list[tuple[str, str]] = (),
+    recipe: str | None = None,
+) -> str:
+    """What the card says below its title."""
+    test, data, training, speed = (numbers[key] for key in ("test", "data", "training", "speed"))
+    main = main_metric(test)
     parts = numbers.get("parts", {})  # of the test split, where its corpus scores them apart
     seeds = ", ".join(
         seed if value is None else f"{seed} ({percent(value)} on validation)"
@@ -154,6 +350,7 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
         ),
         ("peak memory of a predicting process", f"{speed['peak_memory_mb']:,.0f} MB"),
         *((f"sha256 of {split}", f"`{value}`") for split, value in data["fingerprints"].items()),
+        *extra,
     ]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
     example = numbers["example"]
@@ -162,17 +359,13 @@ def render(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> 
     pairs = zip(told["labels"], told["scores"], strict=True)
     answer = "; ".join(f"{label}, {score:.3f}" for label, score in pairs) or "no label"
     limits = "\n".join(f"- {limit}" for limit in numbers["limits"])
-    return f"""---
-{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)}---
-
-# {name}
-
-{numbers["label"]}
+    trained = f"seqzoo fit --config {name if source == name else 'recipe.yaml'}"
+    return f"""{numbers["label"]}
 
 ```python
 import seqzoo
 
-model = seqzoo.load("{name}")
+model = seqzoo.load("{source}")
 model.predict({text})   # {answer}
 ```
 
@@ -181,9 +374,9 @@ model.predict({text})   # {answer}
 {table}
 
 Labels: {", ".join(f"`{label}`" for label in config["labels"])}. Architecture: `{config["architecture"]}`.
-Trained by `seqzoo fit --config {name}` (the recipe as run is `recipe.yaml`). {training["chosen"]}
+Trained by `{trained}` (the recipe as run is `recipe.yaml`). {training["chosen"]}
 Nothing was chosen on the test split. How every number was measured is in `metrics.json`.
-
+{_recipe(recipe) if recipe is not None else ""}
 ## Limits
 
 {limits}
@@ -270,3 +463,73 @@ vectors.most_similar("{first}")    # {", ".join(other for other, _ in numbers["n
 
 {data["citation"]}
 """
+
+
+def metadata(readme: str) -> dict[str, Any]:
+    """The head of a README; ValueError where it is there and not YAML."""
+    import yaml
+
+    head = _split(readme)[0]
+    try:
+        told = yaml.safe_load(head) if head else {}
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 2
+        raise ValueError(f"README.md: its metadata are not YAML (line {line}); correct them") from None
+    if not isinstance(told or {}, dict):
+        raise ValueError("README.md: its metadata must map names to values; correct them")
+    return told or {}
+
+
+def _split(readme: str) -> tuple[str, str]:
+    """What stands between the two `---` that a README begins with, and what follows."""
+    found = re.match(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", readme, re.DOTALL | re.MULTILINE)
+    return (found.group(1), readme[found.end() :]) if found else ("", readme)
+
+
+def is_ours(readme: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> bool:
+    """Whether a README without marks is word for word what `render` writes for these numbers."""
+    body = _split(readme)[1]
+    title, source = re.search(r"^# (.+)$", body, re.MULTILINE), re.search(r'seqzoo\.load\("(.+?)"\)', body)
+    if not (title and source) or not set(NEEDED) <= set(numbers):
+        return False
+    name, loaded = title.group(1), source.group(1)
+    return readme == render(name, config, numbers, source=None if loaded == name else loaded)
+
+
+def own_text(readme: str, title: str) -> str:
+    """A README's body less what stands between our marks and the title that we give it: somebody's own text."""
+    _, body = _split(readme)
+    before, begin, rest = body.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        return body.strip()
+    return (before.strip().removeprefix(f"# {title}") + after).strip()
+
+
+def merge_head(existing: str, rendered: str) -> str:
+    """A full card with the metadata that a README has beside ours: all that we do not write, its licence and languages, its
+    tags before ours.
+    """
+    import yaml
+
+    theirs, ours = metadata(existing), metadata(rendered)
+    told = {**theirs, **ours}
+    for key in ("license", "language"):
+        if theirs.get(key):
+            told[key] = theirs[key]
+    for key in ("tags", "datasets", "metrics"):
+        listed = theirs.get(key) or []
+        told[key] = list(dict.fromkeys([*([listed] if isinstance(listed, str) else listed), *ours[key]]))
+    return f"---\n{yaml.safe_dump(told, sort_keys=False, allow_unicode=True)}---\n{_split(rendered)[1]}"
+
+
+def merge(existing: str, rendered: str) -> str:
+    """A full card put into a README that is there: its text kept to the letter, our part replaced, or added at its end."""
+    whole, (_, body) = merge_head(existing, rendered), _split(existing)
+    head = whole[: len(whole) - len(_split(whole)[1])]
+    section = BEGIN + rendered.partition(BEGIN)[2].partition(END)[0] + END
+    before, begin, rest = body.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if begin and end:
+        return head + before + section + after
+    return head + body + ("" if body.endswith("\n") else "\n") + "\n" + section + "\n"

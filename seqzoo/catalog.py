@@ -19,6 +19,7 @@ __all__ = [
     "list_corpora",
     "list_names",
     "list_recipes",
+    "plugins",
     "recipe_path",
     "resolve",
     "resource",
@@ -51,6 +52,11 @@ def _plugins(room: str) -> dict[str, Any]:
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=f"seqzoo.{room}")}
+
+
+def plugins(room: str) -> dict[str, str]:
+    """Names that other packages add to a room, and which package each is from."""
+    return {name: summary(room, name).removeprefix("from ") for name in _plugins(room) if name not in _own(room)}
 
 
 def _own(room: str) -> list[str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import seqzoo
-from seqzoo import cards, catalog
+from seqzoo import cards, catalog, hub_cli
 
-__all__ = ["main"]
+__all__ = ["flat", "main", "table"]
 
 LIGHTNING = ("fit", "validate", "test")
 SEPARATOR = "|"
@@ -20,7 +20,8 @@ KINDS = ("checkpoints", "architectures", "corpora", "recipes")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 where it did what was asked, 2 where the input was wrong, 130 where interrupted."""
+    """Run one command; 0 where it did what was asked, 1 where a number or file is not what it should be, 2 where the input
+    was wrong, 130 where interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments and arguments[0] in LIGHTNING:
         return _guard(arguments[0], lambda: _lightning(arguments))
@@ -36,9 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _guard(verb: str, run: Any) -> int:
     try:
-        run()
+        status = run()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
     except (ValueError, LookupError, OSError) as error:
@@ -46,7 +48,7 @@ def _guard(verb: str, run: Any) -> int:
             raise  # ours are neither: a defect, shown whole
         print(f"seqzoo {verb}: {error}", file=sys.stderr)
         return 2
-    return 0
+    return status or 0
 
 
 def _log(quiet: bool) -> None:
@@ -116,6 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--chosen", required=True, help="a sentence on how the settings were chosen")
     sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
     sub.add_argument("--limit", action="append", default=[], help="a sentence on what it cannot do")
+    sub.add_argument("--output", type=Path, help="folder of your own to write, instead of the zoo's checkpoints")
+    sub.add_argument("--license", help="with --output: the licence that you give it, as the Hub names them (mit, cc-by-4.0)")
 
     from seqzoo import embed_cli
 
@@ -133,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, default=Path("RESULTS.md"), help="file to write (RESULTS.md)")
     sub.add_argument("--check", action="store_true", help="write nothing; fail where the file is not up to date")
     sub.add_argument("--json", action="store_true", help="the rows for programs, and no file")
+
+    hub_cli.add_verbs(add)
 
     for verb in LIGHTNING:
         verbs.add_parser(verb, help=f"{verb} by a recipe (Lightning CLI): seqzoo {verb} --config RECIPE", add_help=False)
@@ -156,7 +162,7 @@ def _list(options: argparse.Namespace) -> None:
     for kind, entries in chosen.items():
         if not options.kind:
             print(kind)
-        _table([(name, label) for name, label in entries.items()], indent="" if options.kind else "  ")
+        table([(name, label) for name, label in entries.items()], indent="" if options.kind else "  ")
 
 
 def _summaries(room: str, pattern: str) -> dict[str, str]:
@@ -168,7 +174,8 @@ def _first_comment(recipe: str) -> str:
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 
 
-def _table(rows: Iterable[Sequence[str]], indent: str = "") -> None:
+def table(rows: Iterable[Sequence[str]], indent: str = "") -> None:
+    """Print rows with their columns aligned."""
     rows = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -205,7 +212,7 @@ def _info(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(facts, ensure_ascii=False))
         return
-    _table(_flat(facts))
+    table(flat(facts))
 
 
 def _keywords(function: Any) -> dict[str, Any]:
@@ -215,10 +222,11 @@ def _keywords(function: Any) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
-def _flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Facts within facts as rows: `a.b`, value."""
     for key, value in facts.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         elif isinstance(value, list):
             yield prefix + key, ", ".join(map(str, value))
         else:
@@ -361,7 +369,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(scores))
     else:
-        _table(_flat(scores))
+        table(flat(scores))
 
 
 def _target(place: str, value: Any, labels: list[str], separator: str) -> int:
@@ -389,6 +397,8 @@ def _publish(options: argparse.Namespace) -> None:
         seeds = {seed: float(value) if value else None for seed, _, value in (pair.partition("=") for pair in options.seed)}
     except ValueError:
         raise ValueError(f"--seed must read SEED or SEED=ACCURACY, got {' '.join(options.seed)}") from None
+    if options.license and not options.output:
+        raise ValueError("--license goes with --output: the zoo's own checkpoints are all apache-2.0")
     numbers = verification.publish(
         options.folder,
         options.name,
@@ -398,9 +408,11 @@ def _publish(options: argparse.Namespace) -> None:
         chosen=options.chosen,
         baselines=options.baseline,
         limits=options.limit,
+        target=options.output,
+        license=options.license,
     )
     shown = ("test", "parts", "baselines", "speed", "bytes", "parameters")
-    _table(_flat({key: numbers[key] for key in shown if key in numbers}))
+    table(flat({key: numbers[key] for key in shown if key in numbers}))
 
 
 def _record(options: argparse.Namespace) -> None:
@@ -417,19 +429,15 @@ def _record(options: argparse.Namespace) -> None:
 
 
 def _results(options: argparse.Namespace) -> None:
-    from seqzoo import curves, hub, results
+    from seqzoo import results
 
-    rows = results.compare(options.folder)
     if options.json:
-        print(json.dumps(rows, ensure_ascii=False))
+        print(json.dumps(results.compare(options.folder), ensure_ascii=False))
         return
-    tables = [curves.table(path) for path in sorted(options.folder.glob("learning_curve*.csv"))]
-    content = "".join([results.render(rows), *tables]).encode()
     if not options.check:
-        with hub.replace_file(options.out) as file:
-            file.write(content)
+        results.write(options.folder, options.out)
         print(options.out)
-    elif not options.out.is_file() or options.out.read_bytes() != content:
+    elif not options.out.is_file() or options.out.read_bytes() != results.content(options.folder):
         raise ValueError(f"{options.out} is not what the recorded runs say; write it by seqzoo results")
 
 

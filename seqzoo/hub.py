@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import struct
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from seqzoo import cards, catalog
+from seqzoo import cache, cards, catalog
+from seqzoo.cache import CARD_FILES, CONFIG, LARGEST_CONFIG, LARGEST_FILE, fingerprint, is_plain_name
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,7 @@ __all__ = [
     "fill",
     "fingerprint",
     "load",
+    "locate",
     "read",
     "replace_file",
     "shapes_only",
@@ -51,8 +53,8 @@ FILLING = {
     *("uniform_", "normal_", "fill_", "zero_", "copy_", "constant_", "orthogonal_"),
     *("xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"),
 }
-CARD_FILES = ("README.md", "metrics.json", "recipe.yaml")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+STRAY = 3600  # seconds after which a temporary folder belongs to nobody
+LARGEST_TEXT = 128 << 20  # bytes of tokenizer.json and its like: two million words
 
 
 class CheckpointError(ValueError):
@@ -75,16 +77,23 @@ def load(
     dtype: torch.dtype | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     local_files_only: bool = False,
+    token: str | bool | None = None,
 ) -> Any:
     """A pretrained model in eval mode; of a checkpoint of word vectors, its WordVectors.
 
     `name_or_path` is a checkpoint's name (`imdb-bilstm`), a folder, `local-dir:folder`, or `hf-hub:owner/name@revision`.
-    Bundled and local folders are read without any network. Weights are float32 unless `dtype` says otherwise.
+    A name is taken from the installation where it is bundled, else from the cache, else from the Hub at the commit that the
+    index pins. Bundled, local and cached files are read without any network; of the Hub's, sha256 is checked as they come.
+    The cache is `cache_dir`, `$SEQZOO_CACHE` or Hugging Face's; `local_files_only` and `HF_HUB_OFFLINE=1` forbid the
+    network; `token` (else `HF_TOKEN`, else that of `hf auth login`) opens private repositories. Weights are float32 unless
+    `dtype` says otherwise.
 
     Raises UnknownName for a name that the zoo does not hold, CheckpointError (a ValueError) for a file that is missing,
-    damaged or does not fit its config; FileNotFoundError for a folder that is not there.
+    damaged or does not fit its config; FileNotFoundError for a folder that is not there, DownloadError (an OSError) for
+    what is not in the cache and cannot be fetched.
     """
-    folder = _folder(os.fspath(name_or_path), revision, cache_dir, local_files_only)
+    source = os.fspath(name_or_path)
+    folder = locate(source, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
     parts = read(folder)
     task = parts.config["task"]
     if task not in (*catalog.MODELS, catalog.WORD_VECTORS):
@@ -98,56 +107,61 @@ def load(
         model = catalog.resolve("models", catalog.MODELS[task]).from_parts(parts)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from None
-    except (ValueError, LookupError, TypeError, RuntimeError) as error:  # RuntimeError: torch, of sizes without sense
+    except (ValueError, LookupError, TypeError, RuntimeError, ArithmeticError) as error:  # torch's own, of sizes too
         raise _broken(folder, "config.json", str(error)) from None
+    model.folder = folder
     return model.to(device=device, dtype=dtype).eval()
 
 
-def _folder(source: str, revision: str | None, cache_dir: Any, local_files_only: bool) -> Path:
-    if source.startswith("local-dir:"):
-        source = source.removeprefix("local-dir:")
-        if not Path(source).is_dir():
-            raise FileNotFoundError(f"there is no folder {source!r}")
-        return Path(source)
+def locate(
+    source: str,
+    *,
+    revision: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+    force: bool = False,
+) -> Path:
+    """The folder that `load` reads for a source: bundled, local, cached or fetched; `force` fetches anew."""
+    options = {"cache_dir": cache_dir, "local_files_only": local_files_only, "token": token, "force": force}
     if source.startswith("hf-hub:"):
         repo_id, _, pinned = source.removeprefix("hf-hub:").partition("@")
-        return _download(repo_id, revision or pinned or None, cache_dir, local_files_only)
-    if NAME.fullmatch(source) and (source in (known := cards.index()) or not Path(source).is_dir()):
+        if revision and pinned and revision != pinned:
+            raise ValueError(f"{source} names a revision already; revision={revision!r} is another")
+        return cache.fetch(repo_id, revision or pinned or None, **options)
+    named = not source.startswith("local-dir:") and is_plain_name(source)
+    known = cards.index() if named else {}
+    if named and (source in known or not Path(source).is_dir()):
         if source not in known:
+            _explain_interrupted(Path(source))
             raise catalog.UnknownName(f"there is no checkpoint {source!r}; {catalog.hint(source, sorted(known))}")
-        bundled = catalog.resource("checkpoints") / source
-        if revision is None and bundled.is_dir():
+        bundled, entry = catalog.resource("checkpoints") / source, known[source]
+        if bundled.is_dir() and revision in (None, entry["revision"]) and not force:
             return bundled
-        entry = known[source]
-        pinned = revision or entry["revision"]
-        if pinned is None:
+        if revision is None and entry["revision"] is None:
             raise FileNotFoundError(
                 f"{source!r} is not bundled with this installation and not yet published on the Hub; "
                 "take it from a checkout of seqzoo, which carries all checkpoints"
             )
-        return _download(entry["repo_id"], pinned, cache_dir, local_files_only)
-    if not Path(source).is_dir():
-        raise FileNotFoundError(f"there is no folder {source!r}, and it is not the name of a checkpoint")
-    return Path(source)
+        pins = entry["files"] if revision in (None, entry["revision"]) else None
+        return cache.fetch(entry["repo_id"], revision or entry["revision"], pins=pins, **options)
+    if revision is not None or force:
+        raise ValueError(f"{source!r} is a folder: it has no revision, and is not fetched")
+    folder = Path(given := source.removeprefix("local-dir:"))
+    if not folder.is_dir():
+        _explain_interrupted(folder)
+        name = "" if given != source else ", and it is not the name of a checkpoint"
+        raise FileNotFoundError(f"there is no folder {given!r}{name}")
+    return folder
 
 
-def _download(repo_id: str, revision: str | None, cache_dir: Any, local_files_only: bool) -> Path:
-    from huggingface_hub import snapshot_download
-
-    from seqzoo import __version__
-
-    names = ["config.json", WEIGHTS, "tokenizer.json", "scaler.json", "vocabulary.json", *CARD_FILES]
-    return Path(
-        snapshot_download(
-            repo_id,
-            revision=revision,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            allow_patterns=names,
-            library_name="seqzoo",
-            library_version=__version__,
+def _explain_interrupted(folder: Path) -> None:
+    """FileNotFoundError where a process was killed as it exchanged an old checkpoint for a new one: the old one is whole."""
+    for kept in folder.parent.glob(f".{folder.name}-old-*/{folder.name}"):
+        raise FileNotFoundError(
+            f"there is no folder {str(folder)!r}: saving was interrupted; the checkpoint that it was to replace "
+            f"is whole in {kept}: move it to {folder}, or save again"
         )
-    )
 
 
 def read(folder: Path) -> Parts:
@@ -181,67 +195,91 @@ def read(folder: Path) -> Parts:
 
 def _verified(folder: Path, name: str, entry: Any) -> bytes:
     """A file's bytes, of the size and hash that config.json gives."""
-    if not NAME.fullmatch(name):
-        raise _broken(folder, "config.json", f"files: {name!r} is not a plain file name")
+    if not is_plain_name(name):
+        raise _broken(folder, CONFIG, f"files: {name!r} is not a plain file name")
     if (
         not isinstance(entry, dict)
         or set(entry) != {"sha256", "bytes"}
         or not isinstance(entry["sha256"], str)
         or type(entry["bytes"]) is not int
     ):
-        raise _broken(folder, "config.json", f"files: {name} must give sha256 and bytes, got {entry!r}")
-    try:
-        with open(folder / name, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size != entry["bytes"]:
-                raise _broken(folder, name, f"has {size} bytes where config.json gives {entry['bytes']}; fetch it again")
-            content = file.read()
-    except FileNotFoundError:
-        raise _broken(folder, name, "is missing") from None
+        raise _broken(folder, CONFIG, f"files: {name} must give sha256 and bytes, got {entry!r}")
+    content = _content(folder, name, LARGEST_FILE if name.endswith(".safetensors") else LARGEST_TEXT, entry["bytes"])
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise _broken(folder, name, "its sha256 is not the one in config.json: damaged or exchanged; fetch it again")
     return content
 
 
+def _content(folder: Path, name: str, largest: int, expected: int | None = None) -> bytes:
+    """A plain file's bytes, at most `largest`; it may be a link within its folder, or into the cache's `blobs` beside it."""
+    try:
+        place, real = folder.resolve(strict=True), (folder / name).resolve(strict=True)
+        within = (place, place.parent.parent / "blobs") if place.parent.name == "snapshots" else (place,)
+        if real.parent not in within:
+            raise _broken(folder, name, f"is a link out of its folder, to {real}")
+        if not real.is_file():
+            raise _broken(folder, name, "is not a file")
+        with open(real, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if expected is not None and size != expected:
+                raise _broken(folder, name, f"has {size} bytes where config.json gives {expected}; fetch it again")
+            if size > largest:
+                raise _broken(folder, name, f"has {size} bytes; a checkpoint's may have {largest}")
+            return file.read(size)
+    except FileNotFoundError:
+        way = "; is this a folder that save_pretrained wrote?" if name == CONFIG else ""
+        raise _broken(folder, name, f"is missing{way}") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        raise _broken(folder, name, f"cannot be read ({error})") from None
+
+
 def _read_json(folder: Path, name: str) -> Any:
     try:
-        return json.loads((folder / name).read_bytes())
-    except FileNotFoundError:
-        raise _broken(folder, name, "is missing; is this a folder that save_pretrained wrote?") from None
+        return json.loads(_content(folder, name, LARGEST_CONFIG), parse_constant=_no_number)
+    except CheckpointError:
+        raise
     except (ValueError, RecursionError) as error:
         raise _broken(folder, name, f"is not JSON ({error})") from None
 
 
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON's")
+
+
 def _tensors(folder: Path, content: bytes) -> dict[str, Tensor]:
-    """The tensors, in float32 where they were stored in half precision."""
+    """The tensors, in float32 where they were stored in another precision."""
     import safetensors.torch
-    import torch
     from safetensors import SafetensorError
 
     try:
         tensors = safetensors.torch.load(content)
-    except (SafetensorError, ValueError, KeyError, TypeError, struct.error) as error:
+        return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, struct.error) as error:
         raise _broken(folder, WEIGHTS, f"is not a safetensors file ({error})") from None
-    return {
-        name: tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
-        for name, tensor in tensors.items()
-    }
 
 
 @contextmanager
-def shapes_only() -> Iterator[None]:
+def shapes_only(tensors: Mapping[str, Tensor] | None = None) -> Iterator[None]:
     """Modules made here have shapes but no memory and no random numbers, until `fill` gives them their tensors.
 
-    In-place filling is skipped: on the meta device it does nothing, at the cost of importing torch's compiler.
+    In-place filling is skipped: on the meta device it does nothing, at the cost of importing torch's compiler. With
+    `tensors`, those of a checkpoint, a module that would need far more or far larger ones is given up with a ValueError.
     """
     import torch
     from torch.overrides import TorchFunctionMode
+
+    calls, largest = [0], sum(map(torch.Tensor.numel, tensors.values())) + (1 << 20) if tensors is not None else 0
 
     class Unfilled(TorchFunctionMode):
         def __torch_function__(self, function, types, args=(), kwargs=None):
             if getattr(function, "__name__", "") in FILLING:
                 return args[0] if args else kwargs["tensor"]
-            return function(*args, **(kwargs or {}))
+            made = function(*args, **(kwargs or {}))
+            if tensors is not None:
+                calls[0] += 1
+                if calls[0] > 1000 + 100 * len(tensors) or (isinstance(made, torch.Tensor) and made.numel() > largest):
+                    raise ValueError(f"arguments ask for far more than the {len(tensors)} tensors of {WEIGHTS}")
+            return made
 
     with torch.device("meta"), Unfilled():
         yield
@@ -271,12 +309,6 @@ def shows_progress() -> bool:
     return sys.stderr.isatty() and not forbidden
 
 
-def fingerprint(file: Path) -> dict[str, Any]:
-    """sha256 and bytes of a file, as config.json and the index give them."""
-    content = file.read_bytes()
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-
-
 @contextmanager
 def replace_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes its place under `path` only when it is whole and on disk."""
@@ -294,10 +326,12 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def _exchange(folder: Path, fresh: Path) -> None:
-    """Put `fresh` in the place of `folder`; where that fails, `folder` is as it was."""
+    """Put `fresh` in the place of `folder`, at once where the system can; where that fails, `folder` is as it was."""
+    if _swap(folder, fresh):
+        return
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
     try:
-        os.rename(folder, old / folder.name)
+        os.rename(folder, old / folder.name)  # a kill between the two: see _explain_interrupted
         try:
             os.rename(fresh, folder)
         except BaseException:
@@ -307,6 +341,20 @@ def _exchange(folder: Path, fresh: Path) -> None:
         os.rmdir(old)
         raise
     shutil.rmtree(old)
+
+
+def _swap(one: Path, other: Path) -> bool:
+    """Exchange two folders' names in one step; False where system or file system cannot."""
+    import ctypes
+
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            return libc.renamex_np(os.fsencode(one), os.fsencode(other), 2) == 0  # RENAME_SWAP
+        here = -100  # AT_FDCWD
+        return libc.renameat2(here, os.fsencode(one), here, os.fsencode(other), 2) == 0  # RENAME_EXCHANGE
+    except (OSError, AttributeError, TypeError):
+        return False
 
 
 def _broken(folder: Path, name: str, what: str) -> CheckpointError:
@@ -321,7 +369,7 @@ def write(
     *,
     half: bool = False,
 ) -> Path:
-    """Write a checkpoint folder as a whole: into a temporary folder beside it, then renamed.
+    """Write a checkpoint folder as a whole: into a temporary folder beside it, then exchanged in one step.
 
     `config` comes without `format` and `files`, which are added here. An existing checkpoint folder is replaced, its card
     files kept where `texts` brings no new ones; any other existing folder that is not empty is refused (FileExistsError).
@@ -329,9 +377,9 @@ def write(
     """
     import safetensors.torch
 
-    folder = Path(folder)
+    given, folder = Path(folder), Path(os.path.realpath(folder))
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "config.json").is_file())):
-        raise FileExistsError(f"{folder} exists and is no checkpoint folder; choose another place")
+        raise FileExistsError(f"{given} exists and is no checkpoint folder; choose another place")
     folder.parent.mkdir(parents=True, exist_ok=True)
     stored = {
         name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
@@ -345,7 +393,10 @@ def write(
     whole = {"format": FORMAT, **config, "files": files}
     contents["config.json"] = (json.dumps(whole, indent=2, ensure_ascii=False) + "\n").encode()
     contents |= {name: text.encode("utf-8") for name, text in texts.items() if name in CARD_FILES}
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    for stray in folder.parent.glob(f".{folder.name}.saving-*"):  # of a process that was killed
+        if time.time() - stray.stat().st_mtime > STRAY:
+            shutil.rmtree(stray, ignore_errors=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.saving-", dir=folder.parent))
     try:
         for name, content in contents.items():
             with open(fresh / name, "wb") as file:
@@ -362,4 +413,4 @@ def write(
             os.rename(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return folder
+    return given

@@ -12,22 +12,26 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path, PurePath
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from seqzoo import cards, catalog, hub
+from seqzoo import cards, catalog, curves, hub
 
-__all__ = ["compare", "record", "render"]
+if TYPE_CHECKING:
+    from seqzoo.verification import Report
+
+__all__ = ["compare", "content", "record", "record_verified", "render", "write"]
 
 log = logging.getLogger(__name__)
-RUNS, LECTURES = "runs.csv", "lectures.csv"
+RUNS, LECTURES, VERIFIED = "runs.csv", "lectures.csv", "verified.csv"
 COLUMNS = {
     "runs.csv": (
         *("recipe", "architecture", "corpus", "seed", "validation_accuracy", "test_accuracy", "test_macro_f1"),
         *("test_log_loss", "test_texts", "parameters", "bytes", "epochs", "training_seconds", "machine", "versions", "date"),
         *("recipe_sha256", "weights_sha256", "test_sha256"),
     ),
+    "verified.csv": ("checkpoint", "number", "claimed", "measured", "tolerance", "verdict", "date", "config_sha256"),
     "lectures.csv": ("table", "row", "figure", "unit", "note", "recipe"),
 }
 FREE = (("seed_everything",), ("trainer", "default_root_dir"))  # what runs of one recipe may differ in
@@ -81,14 +85,73 @@ def record(run: Path, folder: Path, *, recipe: str | None = None, machine: str |
         "weights_sha256": weights["sha256"],
         "test_sha256": data.fingerprint("test"),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    content = io.StringIO()
-    writer = csv.DictWriter(content, COLUMNS[RUNS], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([*_read(folder, RUNS), row])
-    with hub.replace_file(folder / RUNS) as file:
-        file.write(content.getvalue().encode())
+    _write(folder, RUNS, [*_read(folder, RUNS), row])
     return row
+
+
+def record_verified(reports: Sequence[Report], folder: Path) -> None:
+    """Put what `verify` measured into `folder/verified.csv`, in the place of what was there of these checkpoints."""
+    fresh = [
+        {
+            "checkpoint": report.checkpoint,
+            **{key: value for key, value in number._asdict().items() if key != "name"},
+            "number": number.name,
+            "date": date.today().isoformat(),
+            "config_sha256": hub.fingerprint(report.folder / "config.json")["sha256"],
+        }
+        for report in reports
+        for number in report.numbers
+    ]
+    names = {report.checkpoint for report in reports}
+    kept = [row for row in _read(folder, VERIFIED) if row["checkpoint"] not in names]
+    _write(folder, VERIFIED, sorted([*kept, *fresh], key=lambda row: row["checkpoint"]))
+
+
+def _write(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS[name], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with hub.replace_file(folder / name) as file:
+        file.write(text.getvalue().encode())
+
+
+def content(folder: Path) -> bytes:
+    """RESULTS.md as the records in `folder` say it."""
+    tables = [curves.table(path) for path in sorted(folder.glob("learning_curve*.csv"))]
+    return "".join([render(compare(folder)), *tables, _render_verified(_read(folder, VERIFIED))]).encode()
+
+
+def write(folder: Path, out: Path) -> None:
+    """Write RESULTS.md from the records in `folder`."""
+    whole = content(folder)
+    with hub.replace_file(out) as file:
+        file.write(whole)
+
+
+def _render_verified(rows: Sequence[Mapping[str, str]]) -> str:
+    """The checkpoints, measured again; nothing where none was."""
+    if not rows:
+        return ""
+    lines = ["", "## Checkpoints, measured again", ""]
+    lines += ["By `seqzoo verify --all`, every number of each card; all of them are in `results/verified.csv`.", ""]
+    lines += [
+        "| checkpoint | metric | claimed | measured | numbers that hold | differ | not comparable here | measured on |"
+    ]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for name in dict.fromkeys(row["checkpoint"] for row in rows):
+        own = [row for row in rows if row["checkpoint"] == name]
+        main = next((row for kind in ("accuracy", "micro_f1") for row in own if row["number"] == f"test {kind}"), None)
+        shown = ["-"] * 3
+        if main is not None:
+            shown = [
+                main["number"].partition(" ")[2],
+                *(f"{100 * float(main[key]):.2f} %" for key in ("claimed", "measured")),
+            ]
+        counts = [sum(row["verdict"] == verdict for row in own) for verdict in ("holds", "differs", "not comparable")]
+        lines += [f"| `{name}` | {' | '.join(shown)} | {' | '.join(map(str, counts))} | {own[0]['date']} |"]
+    return "\n".join(lines) + "\n"
 
 
 def compare(folder: Path) -> list[dict[str, Any]]:

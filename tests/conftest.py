@@ -1,12 +1,16 @@
 """Fixtures that more than one file asks for."""
 
+import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from made_up import LABELS, TinyCorpus, make_texts, small_arguments
+import yaml
+from localhub import LocalHub
+from made_up import LABELS, RECIPE, TinyCorpus, make_texts, small_arguments, write_imdb
 
 from seqzoo.models.text_classifier import TextClassifier
 from seqzoo.preprocessing.tokenizer import Tokenizer
@@ -76,3 +80,70 @@ def checkpoint(request: pytest.FixtureRequest, tokenizer: Tokenizer, tmp_path: P
 def saved(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A checkpoint folder that no test changes."""
     yield make_model("bilstm", tokenizer).save_pretrained(tmp_path_factory.mktemp("saved") / "tiny")
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
+    """A Hub on loopback that `huggingface_hub` takes for the only one, beside an empty cache."""
+    from huggingface_hub import constants
+
+    with LocalHub(tmp_path / "server") as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "home" / "token"))
+        for name in ("HF_TOKEN", "SEQZOO_CACHE"):
+            monkeypatch.delenv(name, raising=False)
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> Path:
+    """A folder that holds `checkpoint`, measured on a made-up IMDB in `data`: as `seqzoo publish --output` leaves it."""
+    root = tmp_path_factory.mktemp("published")
+    write_imdb(root / "data" / "imdb", 160)
+    torch.manual_seed(1)
+    arguments = RECIPE["model"]["init_args"]["arguments"]
+    model = TextClassifier("gru", arguments, tokenizer=tokenizer, labels=LABELS, max_tokens=64)
+    training = {"seconds": 6.0, "epochs": 2, "seed": 1, "machine": "this", "versions": {}}
+    texts = {"recipe.yaml": yaml.safe_dump(RECIPE), "metrics.json": json.dumps({"training": training})}
+    model.save_pretrained(root / "run" / "model", texts=texts)
+    from seqzoo import verification
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQZOO_DATA", str(root / "data"))
+        verification.publish(
+            root / "run",
+            "films",
+            label="Made-up films",
+            machine="this machine",
+            seeds_tried={"1": None},
+            chosen="Not chosen.",
+            target=root / "checkpoint",
+            license="mit",
+        )
+    return root
+
+
+@pytest.fixture
+def films(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it to change, with its corpus at hand."""
+    monkeypatch.setenv("SEQZOO_DATA", str(published / "data"))
+    return Path(shutil.copytree(published / "checkpoint", tmp_path / "films"))
+
+
+@pytest.fixture
+def verified(films: Path) -> Path:
+    from seqzoo import verification
+
+    verification.stamp(verification.verify(f"local-dir:{films}", speed=False))
+    return films
+
+
+@pytest.fixture
+def writer(server: LocalHub, monkeypatch: pytest.MonkeyPatch) -> LocalHub:
+    """The server, and a token that may write to it."""
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    return server

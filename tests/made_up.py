@@ -18,6 +18,20 @@ BAD = ("dreadful", "boring", "clumsy", "awful", "tedious", "hopeless")
 PLAIN = ("the", "a", "film", "story", "actor", "and", "it", "was", "with", "plot", "music", "of", "in", "this", "ending")
 LABELS = ["negative", "positive"]
 
+RECIPE = {
+    "seed_everything": 1,
+    "model": {
+        "class_path": "seqzoo.tasks.text_classification.TextClassification",
+        "init_args": {
+            "architecture": "gru",
+            "arguments": {"embedding_size": 8, "hidden_size": 8},
+            "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 0.01}},
+        },
+    },
+    "data": {"class_path": "seqzoo.corpora.imdb.IMDB", "init_args": {"validation_size": 20, "max_tokens": 64}},
+    "trainer": {"max_epochs": 2, "accelerator": "cpu", "default_root_dir": "runs/films", "logger": False},
+}
+
 
 def make_texts(n: int, seed: int = 0, longest: int = 30) -> tuple[list[str], np.ndarray]:
     """Texts of 3 to `longest` words, half of them negative: a class is told by its words."""

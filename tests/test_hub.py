@@ -1,11 +1,14 @@
 """Checkpoints on disk: whole or refused, with the file and the key that is wrong."""
 
 import hashlib
+import itertools
 import json
 import os
 import random
 import re
 import shutil
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -309,7 +312,9 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved: Path) -> Path:
     root = tmp_path / "checkpoints"
     shutil.copytree(saved, root / "tiny-bilstm")
     entry = {"repo_id": "seqzoo/tiny", "revision": None, "label": "a tiny one", "files": {}}
-    write_json(root / "index.json", {"tiny-bilstm": entry, "tiny-gone": entry, "tiny-pinned": {**entry, "revision": "abc"}})
+    write_json(
+        root / "index.json", {"tiny-bilstm": entry, "tiny-gone": entry, "tiny-pinned": {**entry, "revision": "a" * 40}}
+    )
     resource = catalog.resource
     monkeypatch.setattr(catalog, "resource", lambda kind: root if kind == "checkpoints" else resource(kind))
     return root
@@ -334,24 +339,6 @@ def test_a_folder_does_not_hide_a_checkpoint_of_its_name(zoo, tmp_path, monkeypa
     (tmp_path / "here" / "tiny-bilstm").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
     seqzoo.load("tiny-bilstm")
-
-
-@pytest.mark.parametrize("source", ["hf-hub:me/model@abc", "tiny-pinned"])
-def test_the_hub_is_asked_for_the_pinned_revision_and_our_files_alone(zoo, saved, monkeypatch, source):
-    import huggingface_hub
-
-    asked = {}
-
-    def download(repo_id: str, **options: Any) -> str:
-        asked.update(options, repo_id=repo_id)
-        return str(saved)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    seqzoo.load(source, cache_dir="somewhere", local_files_only=True)
-    assert asked["repo_id"] == ("me/model" if ":" in source else "seqzoo/tiny") and asked["revision"] == "abc"
-    assert asked["cache_dir"] == "somewhere" and asked["local_files_only"] is True
-    assert asked["library_name"] == "seqzoo"
-    assert not [pattern for pattern in asked["allow_patterns"] if "*" in pattern or pattern.endswith((".py", ".bin", ".pt"))]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', '{"a": {"repo_id": "x"}}', "null"])
@@ -395,8 +382,11 @@ def test_saving_makes_the_folders_above_and_fills_an_empty_one(tokenizer, tmp_pa
     seqzoo.load(make_model("bow", tokenizer).save_pretrained(tmp_path / "empty"))
 
 
+@pytest.mark.parametrize("swaps", [True, False], ids=["exchange in one step", "two renames"])
 @pytest.mark.parametrize("call", range(12))
-def test_a_save_that_fails_anywhere_leaves_the_old_checkpoint_whole(tokenizer, tmp_path, monkeypatch, call):
+def test_a_save_that_fails_anywhere_leaves_the_old_checkpoint_whole(tokenizer, tmp_path, monkeypatch, call, swaps):
+    if not swaps:
+        monkeypatch.setattr(hub, "_swap", lambda one, other: False)
     folder = make_model("bilstm", tokenizer).save_pretrained(tmp_path / "model", texts={"README.md": "card"})
     wanted, calls = seqzoo.load(folder).predict("a lovely film"), []
 
@@ -435,6 +425,104 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
     with hub.replace_file(path) as file:
         file.write(b"new")
     assert path.read_text() == "new" and names_in(tmp_path) == {"file.txt"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("swaps", [True, False], ids=["exchange in one step", "two renames"])
+def test_kills_in_the_middle_of_saving_leave_a_whole_checkpoint(tokenizer, tmp_path, monkeypatch, swaps, kills):
+    """The old one or the new one; where the system cannot exchange in one step, perhaps the words that say where it is."""
+    if not swaps:
+        monkeypatch.setattr(hub, "_swap", lambda one, other: False)
+    models = {name: make_model(name, tokenizer) for name in ("bilstm", "bow")}
+    wanted = {name: model.predict("a lovely film").scores for name, model in models.items()}
+    folder, found = tmp_path / "model", {"bilstm": 0, "bow": 0, "told": 0}
+    start = time.perf_counter()
+    for model in models.values():
+        model.save_pretrained(folder)
+    seconds = time.perf_counter() - start
+    random.seed(0)
+    for number in range(kills):
+        child = os.fork()
+        if not child:
+            try:
+                for turn in itertools.count(number):
+                    models[("bilstm", "bow")[turn % 2]].save_pretrained(folder)
+            finally:
+                os._exit(1)
+        time.sleep(random.uniform(0.0, 1.5 * seconds))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        try:
+            model = seqzoo.load(folder)
+        except FileNotFoundError as error:
+            assert not swaps and "saving was interrupted" in str(error)
+            kept = re.search(r"whole in (.+): move it", str(error)).group(1)
+            os.rename(kept, folder)  # what it says to do
+            model, found["told"] = seqzoo.load(folder), found["told"] + 1
+        assert model.predict("a lovely film").scores == wanted[model.architecture]
+        found[model.architecture] += 1
+    assert found["bilstm"] + found["bow"] == kills
+
+
+def test_temporary_folders_of_a_killed_process_are_removed_by_a_later_save(tokenizer, tmp_path):
+    for name, age in ((".model.saving-old", 7200), (".model.saving-new", 0), (".other.saving-old", 7200)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    make_model("bow", tokenizer).save_pretrained(tmp_path / "model")
+    assert names_in(tmp_path) == {"model", ".model.saving-new", ".other.saving-old"}
+
+
+def test_saving_through_a_link_keeps_the_link(tokenizer, tmp_path):
+    folder = make_model("bow", tokenizer).save_pretrained(tmp_path / "real")
+    (tmp_path / "link").symlink_to(folder)
+    make_model("bilstm", tokenizer).save_pretrained(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and seqzoo.load(folder).architecture == "bilstm"
+
+
+def test_an_interrupted_exchange_says_where_the_old_one_is(saved, tmp_path):
+    shutil.copytree(saved, tmp_path / ".model-old-abc" / "model")
+    for source in (f"local-dir:{tmp_path / 'model'}", tmp_path / "model"):
+        with pytest.raises(FileNotFoundError, match=r"saving was interrupted.*is whole in .*\.model-old-abc"):
+            seqzoo.load(source)
+
+
+# Links and what is no file
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_link_out_of_the_folder_is_not_followed(checkpoint, tmp_path, name):
+    shutil.move(checkpoint / name, tmp_path / "outside")
+    (checkpoint / name).symlink_to(tmp_path / "outside")
+    refused(checkpoint, name, "is a link out of its folder")
+
+
+def test_a_link_within_the_folder_is_followed_and_one_in_a_circle_is_not(checkpoint):
+    os.rename(checkpoint / "tokenizer.json", checkpoint / "words.json")
+    (checkpoint / "tokenizer.json").symlink_to("words.json")
+    seqzoo.load(checkpoint)
+    (checkpoint / "words.json").unlink()
+    (checkpoint / "words.json").symlink_to("tokenizer.json")
+    refused(checkpoint, "tokenizer.json")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name")
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_pipe_in_the_place_of_a_file_does_not_hang(checkpoint, name):
+    (checkpoint / name).unlink()
+    os.mkfifo(checkpoint / name)
+    refused(checkpoint, name, "is not a file")
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("config.json", 17 << 20), ("tokenizer.json", 129 << 20), ("model.safetensors", 3 << 30)]
+)
+def test_a_file_beyond_all_bounds_is_not_read(checkpoint, name, size):
+    with open(checkpoint / name, "r+b") as file:
+        file.truncate(size)  # sparse: it takes no room
+    if name != "config.json":
+        edit_config(checkpoint, lambda config: config["files"].update({name: {"sha256": "a", "bytes": size}}))
+    refused(checkpoint, name, str(size))
 
 
 # For ever

@@ -134,7 +134,7 @@ def test_our_best_is_the_best_checkpoint_on_the_very_same_texts(make_run, zoo):
     sha = rows(zoo)[0]["test_sha256"]
     index = {}
     for name, accuracy, test in (("good", 0.9, sha), ("better", 0.95, sha), ("elsewhere", 0.99, "0" * 64)):
-        index[name] = {"repo_id": name, "revision": None, "label": name, "files": {}}
+        index[name] = {"repo_id": f"seqzoo/{name}", "revision": None, "label": name, "files": {}}
         (zoo / "checkpoints" / name).mkdir()
         numbers = {"test": {"split": "test", "accuracy": accuracy}, "data": {"fingerprints": {"test": test}}}
         write_json(zoo / "checkpoints" / name / "metrics.json", numbers)

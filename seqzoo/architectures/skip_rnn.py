@@ -30,8 +30,8 @@ class SkipRNN(nn.Module):
         summary_dropout: float = 0.0,
     ):
         super().__init__()
-        if delay < 2:
-            raise ValueError(f"delay must be at least 2 steps (1 is the plain recurrence), got {delay}")
+        if not 2 <= delay <= 10_000:
+            raise ValueError(f"delay must be from 2 steps (1 is the plain recurrence) to 10,000, got {delay}")
         self.delay = delay
         self.inputs = StepInputs(
             spec, inputs=inputs, embedding_size=embedding_size, word_dropout=word_dropout, dropout=embedding_dropout

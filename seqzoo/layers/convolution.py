@@ -43,6 +43,8 @@ class ConvStack(nn.Module):
         for name, value in (("num_kernels", num_kernels), ("num_layers", num_layers), ("pool_size", pool_size)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if pool_size > 10_000:
+            raise ValueError(f"pool_size must be at most 10,000, got {pool_size}")
         self.first = nn.ModuleList(InputConv1d(input_size, channels, kernel_size + extra) for extra in range(num_kernels))
         width = channels * num_kernels
         self.output_size = width if num_layers == 1 else channels

@@ -56,8 +56,8 @@ class RecurrentEncoder(nn.Module):
             raise ValueError(f"initialisation must be one of {', '.join(INITIALISATIONS)}, got {initialisation!r}")
         if embedding_size < 1:
             raise ValueError(f"embedding_size must be at least 1, got {embedding_size}")
-        if padded_length < 0:
-            raise ValueError(f"padded_length must be at least 0, got {padded_length}")
+        if not 0 <= padded_length <= 100_000:
+            raise ValueError(f"padded_length must be from 0 to 100,000, got {padded_length}")
         if reverse and bidirectional:
             raise ValueError("a bidirectional network reads both ways already: reverse must be false")
         self.spec, self.reverse, self.padded_length = spec, reverse, padded_length

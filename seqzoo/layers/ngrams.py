@@ -27,7 +27,7 @@ class NGramTable(nn.Module):
         super().__init__()
         if order < 1:
             raise ValueError(f"ngrams must be at least 1, got {order}")
-        if vocab_size**order > LARGEST:
+        if order > 63 or vocab_size**order > LARGEST:
             most = max(n for n in range(64) if vocab_size**n <= LARGEST)
             raise ValueError(
                 f"n-grams up to order {order} over {vocab_size} tokens do not fit 63 bits; ngrams up to {most} do"

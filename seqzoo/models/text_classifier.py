@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqzoo import catalog, hub
+from seqzoo import catalog, hub, sharing
 from seqzoo.preprocessing.tokenizer import Tokenizer, check_keep, truncate
 from seqzoo.specs import TextSpec
 
@@ -74,6 +74,7 @@ class TextClassifier(nn.Module):
         if thresholds is not None:
             _check_thresholds(thresholds, len(labels))
         self.thresholds = None if thresholds is None else list(thresholds)
+        self.folder: Path | None = None  # where it was loaded from or last saved to
         self.architecture, self.arguments = architecture, dict(arguments or {})
         self.tokenizer, self.labels, self.max_tokens, self.keep = tokenizer, list(labels), max_tokens, keep
         self.spec = TextSpec(len(tokenizer), tokenizer.pad_index, tokenizer.unknown_index)
@@ -199,7 +200,41 @@ class TextClassifier(nn.Module):
             "preprocessing": {**self.preprocessing, **self.tokenizer.settings},
         }
         texts = {"tokenizer.json": self.tokenizer.to_json(), **(texts or {})}
-        return hub.write(folder, config, self.state_dict(), texts, half=half)
+        self.folder = hub.write(folder, config, self.state_dict(), texts, half=half)
+        return self.folder
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        commit_message: str | None = None,
+        unverified: bool = False,
+    ) -> sharing.Pushed:
+        """Push the folder that this model was loaded from or last saved to, as `seqzoo.sharing.push` does.
+
+        Raises ValueError too where there is no such folder, or where the model has been changed since.
+        """
+        if self.folder is None:
+            raise ValueError("this model is in no folder yet: save_pretrained it, run seqzoo verify on it, then push")
+        saved, own = hub.read(self.folder).tensors, self.state_dict()
+        if set(saved) != set(own) or not all(_same(own[name], tensor) for name, tensor in saved.items()):
+            raise ValueError(
+                f"this model was changed since it was in {self.folder}: save_pretrained it, verify it, then push"
+            )
+        return sharing.push(
+            self.folder,
+            repo_id,
+            private=private,
+            token=token,
+            revision=revision,
+            create_pr=create_pr,
+            commit_message=commit_message,
+            unverified=unverified,
+        )
 
     @classmethod
     def from_parts(cls, parts: hub.Parts) -> TextClassifier:
@@ -216,7 +251,7 @@ class TextClassifier(nn.Module):
                 "config.json: preprocessing must give max_tokens and keep, and thresholds where a text may have several "
                 f"labels, got {config['preprocessing']!r}"
             )
-        with hub.shapes_only():  # no memory before the shapes are known to fit
+        with hub.shapes_only(parts.tensors):  # no memory before the shapes are known to fit
             model = cls(
                 config["architecture"],
                 config["arguments"],
@@ -230,6 +265,12 @@ class TextClassifier(nn.Module):
             )
         hub.fill(model, parts.tensors)
         return model
+
+
+def _same(own: Tensor, saved: Tensor) -> bool:
+    """Whether a tensor is the saved one, or would be in half precision."""
+    own = own.detach().cpu()
+    return torch.equal(own, saved) or (own.is_floating_point() and torch.equal(own.half().float(), saved))
 
 
 def _check_thresholds(thresholds: Any, n_labels: int) -> None:

@@ -16,6 +16,27 @@ PAD, UNKNOWN = "[PAD]", "[UNK]"
 BREAK = r"<br\s*/?>"
 WORD = r"\w+(?:['’]\w+)*|[!?]+|\.{2,}|[^\w\s]"  # a word with its apostrophes, a run of ! ? or dots, any other sign
 TOKENS = ("words", "characters", "hashed-words")
+BARE = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "post_processor": None, "decoder": None}
+STEPS = [  # of normalising that our files may name
+    {"type": "Replace", "pattern": {"Regex": BREAK}, "content": " "},
+    {"type": "Lowercase"},
+    {"type": "NFC"},
+    {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+    {"type": "Strip", "strip_left": True, "strip_right": True},
+]
+SPLIT = {"type": "Split", "pattern": {"Regex": WORD}, "behavior": "Removed", "invert": True}
+WORDS = {"type": "WordLevel", "unk_token": UNKNOWN}
+SIGNS = {
+    "type": "BPE",
+    "dropout": None,
+    "unk_token": UNKNOWN,
+    "continuing_subword_prefix": None,
+    "end_of_word_suffix": None,
+    "fuse_unk": False,
+    "byte_fallback": False,
+    "ignore_merges": False,
+    "merges": [],
+}
 MAX_VOCABULARY = 1 << 21  # three word ids then fit one 63-bit key (layers/ngrams.py)
 
 
@@ -104,9 +125,11 @@ class Tokenizer:
         Raises ValueError where it is not one of ours.
         """
         try:
-            backend = tokenizers.Tokenizer.from_str(text)
+            told = json.loads(text)
+            _check_plain(told)
+            backend = tokenizers.Tokenizer.from_str(json.dumps(told))  # what was checked, and nothing read otherwise
         except Exception as error:  # tokenizers raises bare Exception
-            raise ValueError(f"tokenizer: not a tokenizers file ({error})") from None
+            raise ValueError(f"tokenizer: not a tokenizers file of ours ({error})") from None
         return cls(backend) if hash_buckets is None else HashedWords(backend, hash_buckets)
 
     @classmethod
@@ -227,6 +250,29 @@ def check_tokens(tokens: object, min_frequency: int) -> None:
         raise ValueError(f"tokens must be one of {', '.join(TOKENS)}, got {tokens!r}")
     if tokens == "hashed-words" and min_frequency != 1:
         raise ValueError(f"hashed words are not counted: min_frequency must be 1 for them, got {min_frequency}")
+
+
+def _check_plain(told: Any) -> None:
+    """ValueError unless a tokenizer's JSON is one that we write: a foreign pattern could take for ever on a text."""
+    if not isinstance(told, dict) or set(told) != {*BARE, "normalizer", "pre_tokenizer", "model"}:
+        raise ValueError(f"it must give {', '.join((*BARE, 'normalizer', 'pre_tokenizer', 'model'))} and no more")
+    normalizer, model = told["normalizer"], told["model"]
+    steps = normalizer.get("normalizers") if isinstance(normalizer, dict) and normalizer.get("type") == "Sequence" else None
+    if not isinstance(steps, list) or len(steps) > len(STEPS) or not all(step in STEPS for step in steps):
+        raise ValueError("its normalizer is none of ours")
+    if told["pre_tokenizer"] not in (None, SPLIT):
+        raise ValueError("its pre_tokenizer is none of ours")
+    for key, value in BARE.items():
+        if told[key] != value:
+            raise ValueError(f"its {key} must be {value!r}")
+    if not isinstance(model, dict) or {key: value for key, value in model.items() if key != "vocab"} not in (WORDS, SIGNS):
+        raise ValueError("its model is none of ours")
+    vocabulary = model.get("vocab")
+    if not isinstance(vocabulary, dict) or not 2 <= len(vocabulary) <= MAX_VOCABULARY:
+        raise ValueError(f"its vocabulary must have from 2 to {MAX_VOCABULARY} entries")
+    indices = list(vocabulary.values())
+    if set(map(type, indices)) != {int} or sorted(indices) != list(range(len(indices))):
+        raise ValueError("its vocabulary must number its entries from 0 on, each once")
 
 
 def _check_vocabulary(size: int) -> None:

@@ -1,0 +1,94 @@
+"""Train a checkpoint again from its stored recipe, seed by seed: is its claim inside the spread?"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import NamedTuple
+
+import yaml
+
+from seqzoo import cards, hub, trust, verification
+
+__all__ = ["Reproduction", "reproduce"]
+
+log = logging.getLogger(__name__)
+WIDTH, LEAST = 3.0, 0.002  # standard deviations between seeds that a claim may lie off the mean, and at least so much
+
+
+class Reproduction(NamedTuple):
+    """A checkpoint's claim beside what its recipe gives: the metric on test by seed, and how far off the claim may lie."""
+
+    checkpoint: str
+    metric: str
+    claimed: float
+    seeds: dict[int, float]
+    tolerance: float
+
+    @property
+    def mean(self) -> float:
+        return mean(self.seeds.values())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation between seeds; 0 of one seed."""
+        return stdev(self.seeds.values()) if len(self.seeds) > 1 else 0.0
+
+    @property
+    def inside(self) -> bool:
+        """Whether the claim lies at most `tolerance` off the mean."""
+        return abs(self.claimed - self.mean) <= self.tolerance
+
+
+def reproduce(source: str, *, seeds: Sequence[int] = (1, 2, 3), runs: Path = Path("runs/reproduce")) -> Reproduction:
+    """Train from the recipe in a checkpoint with each seed, in `runs`, and measure each on the test split of the card.
+
+    A run that is there already is taken as it is, one that was broken off goes on. The claim is inside where it lies at most
+    three standard deviations between seeds off their mean, and at least 0.002. A recipe from outside the index may name
+    classes of seqzoo, torch.optim and lightning.pytorch only, and no place outside the current folder.
+
+    Raises ValueError for a checkpoint without recipe or numbers, for a recipe that names more, and for other texts than the
+    card's; RuntimeError where training fails.
+    """
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be at least one, each once, got {list(seeds)}")
+    folder = hub.locate(source)
+    numbers, text = cards.metrics(folder), trust.read(folder / "recipe.yaml")
+    cards.check(folder, numbers)
+    if source not in cards.index():
+        trust.check(text, str(folder / "recipe.yaml"))
+    split, metric = numbers["test"]["split"], cards.main_metric(numbers["test"])
+    data = verification.corpus_of(text)
+    if data.fingerprint(split) != numbers["data"]["fingerprints"][split]:
+        raise ValueError(f"the {split} texts of {data.name} here are not those of {source}'s card: other fingerprint")
+    test, found = data.read(split), {}
+    for seed in seeds:
+        run = runs / f"{folder.name}-seed{seed}"
+        _train(text, run, seed)
+        found[seed] = verification.evaluate(hub.load(f"local-dir:{run / 'model'}"), test.texts, test.targets)[metric]
+        log.info("%s, seed %d: %s %.4f", source, seed, metric, found[seed])
+    tolerance = max(LEAST, WIDTH * (stdev(found.values()) if len(found) > 1 else 0.0))
+    return Reproduction(source, metric, numbers["test"][metric], found, tolerance)
+
+
+def _train(recipe: str, run: Path, seed: int) -> None:
+    """`seqzoo fit` in a process of its own; its recipe differs from the stored one in seed and run folder alone."""
+    if (run / "model" / hub.WEIGHTS).is_file():
+        log.info("%s is finished already", run)
+        return
+    config = {**trust.parse(recipe), "seed_everything": seed}
+    config["trainer"] = {**(config.get("trainer") or {}), "default_root_dir": run.as_posix()}
+    run.parent.mkdir(parents=True, exist_ok=True)
+    file = run.with_name(f"{run.name}.yaml")
+    with hub.replace_file(file) as opened:
+        opened.write(yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
+    command = [sys.executable, "-m", "seqzoo.cli", "fit", "--config", str(file)]
+    if (run / "checkpoints" / "last.ckpt").is_file():
+        command += ["--ckpt_path", "last"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"training {run} failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}")
