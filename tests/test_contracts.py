@@ -41,6 +41,7 @@ VARIANTS = [  # arguments that take another path through a network
     ("lstm", {"bidirectional": True, "num_layers": 2}),
     ("rnn", {"padded_length": 15}),
     ("lstm", {"inputs": "one-hot", "bidirectional": True}),
+    ("cnn", {"num_layers": 2, "pool_size": 1}),
     ("cnn", {"num_layers": 3, "num_kernels": 2, "kernel_size": 2, "pool_size": 2}),
     ("cnn_gru", {"num_layers": 2, "kernel_size": 2, "pool_size": 2}),
     ("transformer", {"causal_attention": True}),

@@ -12,9 +12,9 @@ __all__ = ["ConvStack", "shorten"]
 
 def shorten(steps: Tensor, lengths: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """(B, T, D) -> (B, ceil(T / size), D): the maximum of each `size` steps, of the sequence alone; new lengths."""
-    if size == 1:
-        return steps, lengths
     inside = step_mask(steps, lengths)[..., None]
+    if size == 1:
+        return steps.masked_fill(~inside, 0.0), lengths
     padded = nn.functional.pad(steps.masked_fill(~inside, -torch.inf).mT, (0, -steps.shape[1] % size), value=-torch.inf)
     pooled = nn.functional.max_pool1d(padded, size).mT
     lengths = -(-lengths // size)
