@@ -24,6 +24,7 @@ __all__ = [
     "metrics",
     "own_text",
     "render",
+    "render_vectors",
     "seal",
     "unverified",
 ]
@@ -183,6 +184,28 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f} %"
 
 
+def _embedding_rows(embedding: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What the word vectors that training began with covered; nothing where there were none."""
+    if embedding is None:
+        return []
+    kept = "frozen" if embedding["frozen"] else "trained on"
+    rows = [("word vectors at the start", f"{embedding['source']}; {kept}")]
+    if "types" in embedding:
+        types, tokens = embedding["types"], embedding["tokens"]
+        covered = [100 * part["covered"] / max(part["all"], 1) for part in (types, tokens)]
+        by_parts = f", {embedding['by_subwords']} of them by their parts" if embedding["by_subwords"] else ""
+        missing = ", ".join(f"`{word}` ({count})" for word, count in embedding["missing"])
+        rows += [
+            (
+                "words with a vector",
+                f"{covered[0]:.1f} % of {types['all']:,} types{by_parts}, {covered[1]:.1f} % of the training tokens; "
+                f"others: {embedding['unknown']}",
+            ),
+            *([("most frequent words without", missing)] if missing else []),
+        ]
+    return rows
+
+
 def card(folder: Path, name: str) -> str:
     """README.md of one of our own checkpoints as it should read: once verified, the full card with its recipe."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -317,6 +340,7 @@ def _body(
         ),
         *((f"baseline: {kind}", percent(value)) for kind, value in numbers["baselines"].items()),
         ("seeds tried", f"{seeds}; published: {training['seed']}"),
+        *_embedding_rows(numbers.get("embedding")),
         ("training", f"{training['epochs']} epochs, {training['seconds'] / 60:.1f} minutes on {training['machine']}"),
         ("size, parameters", f"{numbers['bytes'] / 1e6:.1f} MB, {numbers['parameters']:,}"),
         (
@@ -431,3 +455,81 @@ def merge(existing: str, rendered: str) -> str:
     if begin and end:
         return head + before + section + after
     return head + body + ("" if body.endswith("\n") else "\n") + "\n" + section + "\n"
+
+
+def render_vectors(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+    """README.md of a checkpoint of word vectors: metadata, what it is, what it knows, what it was measured to do."""
+    import yaml
+
+    training, data = numbers["training"], numbers["data"]
+    metadata = {
+        "library_name": "seqzoo",
+        "pipeline_tag": "feature-extraction",
+        "license": "apache-2.0",
+        "language": data["language"],
+        "datasets": [data["type"]],
+        "tags": ["seqzoo", "word-vectors", config["architecture"]],
+    }
+    texts = " and ".join(f"{count:,} of {split}" for split, count in training["texts"].items())
+    rows = [("words, numbers per vector", f"{numbers['words']:,}, {numbers['vector_size']}")]
+    if "parts" in numbers:
+        kept, trained = numbers["parts"]["kept"], numbers["parts"]["trained"]
+        rows.append(("parts of words (n-gram buckets)", f"{kept:,} of {trained:,}, those that most words have"))
+    if "analogies" in numbers:
+        found = numbers["analogies"]["all"]
+        asked = f"{found['n']:,} of {found['asked']:,} questions whose words are known (questions-words.txt)"
+        rows.append(("analogies", f"**{percent(found['accuracy'])}** of {asked}"))
+    if "similarity" in numbers:
+        found = numbers["similarity"]
+        asked = f"{found['n']} of {found['asked']} pairs whose words are known (WordSim-353)"
+        rows.append(("likeness, Spearman's rank correlation", f"**{found['spearman']:.4f}** over {asked}"))
+    rows += [
+        ("trained on", f"{texts} of {training['corpus']}, {training['tokens']:,} words, {training['epochs']} times"),
+        (
+            "training",
+            f"{training['seconds'] / 60:.1f} minutes, {training['words_per_second']:,} words/s, "
+            f"{training['workers']} threads on {training['machine']}; seed {training['seed']}",
+        ),
+        ("size, loading", f"{numbers['bytes'] / 1e6:.1f} MB, {1e3 * numbers['load_seconds']:.0f} ms"),
+    ]
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows)
+    near = "\n".join(
+        f"| `{word}`{' (not in the vocabulary)' if word in numbers['unseen'] else ''} | "
+        f"{', '.join(other for other, _ in own)} |"
+        for word, own in numbers["neighbours"].items()
+    )
+    first = next(iter(numbers["neighbours"]))
+    limits = "\n".join(f"- {limit}" for limit in numbers["limits"])
+    return f"""---
+{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)}---
+
+# {name}
+
+{numbers["label"]}
+
+```python
+import seqzoo
+
+vectors = seqzoo.load("{name}")
+vectors["{first}"]                 # ({numbers["vector_size"]},) float32
+vectors.most_similar("{first}")    # {", ".join(other for other, _ in numbers["neighbours"][first][:3])}, ...
+```
+
+| | |
+|---|---|
+{table}
+
+{training["source"]}. {training["chosen"]}
+
+| word | nearest |
+|---|---|
+{near}
+
+## Limits
+
+{limits}
+
+## Source
+
+{data["citation"]}
+"""

@@ -14,6 +14,7 @@ __all__ = [
     "UnknownName",
     "check_arguments",
     "hint",
+    "initialisers",
     "list_architectures",
     "list_corpora",
     "list_names",
@@ -28,9 +29,10 @@ __all__ = [
 PACKAGE = Path(__file__).parent
 ROOMS = ("architectures", "corpora", "models", "tasks")
 OPEN_ROOMS = ("architectures", "corpora")  # other packages may add to these by entry point `seqzoo.<room>`
-OVERLAYS = {"trainer"}  # folders of recipes that overlay another and are none themselves
+OVERLAYS = {"trainer", "initialise"}  # folders of recipes that overlay another and are none themselves
 SHARED = {"corpora": {"datamodule"}}  # files of a room that are no animal
 MODELS = {"text-classification": "text_classifier"}  # which model serves a task of config.json
+WORD_VECTORS = "word-vectors"  # the task of a checkpoint that holds no model but a table of words
 
 
 class UnknownName(LookupError):
@@ -82,6 +84,11 @@ def list_corpora(pattern: str = "*") -> list[str]:
 def list_recipes(pattern: str = "*") -> list[str]:
     """Names of the bundled training recipes that match a shell pattern; those of the lectures are `lectures/...`."""
     return [name for name in _recipes() if name.partition("/")[0] not in OVERLAYS and fnmatchcase(name, pattern)]
+
+
+def initialisers() -> list[str]:
+    """Names of the overlays in `recipes/initialise`: ways for an embedding to begin."""
+    return [name.partition("/")[2] for name in _recipes() if name.startswith("initialise/")]
 
 
 def recipe_path(name: str) -> Path:

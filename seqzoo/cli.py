@@ -121,6 +121,9 @@ def _parser() -> argparse.ArgumentParser:
 
     sub.add_argument("--output", type=Path, help="folder of your own to write, instead of the zoo's checkpoints")
     sub.add_argument("--license", help="with --output: the licence that you give it, as the Hub names them (mit, cc-by-4.0)")
+    from seqzoo import embed_cli
+
+    embed_cli.add(add("embed", None, "word vectors: train, read, ask, measure, draw, export"))
 
     sub = add("record", _record, "measure finished runs once on test and add them to results/runs.csv")
     sub.add_argument("folders", nargs="+", type=Path, metavar="RUN", help="run folder of seqzoo fit")

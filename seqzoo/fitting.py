@@ -199,7 +199,13 @@ class CLI(LightningCLI):
             "machine": machine(),
             "versions": {"seqzoo": __version__, "torch": torch.__version__, "lightning": L.__version__},
         }
-        texts = {"recipe.yaml": portable(recipe), "metrics.json": json.dumps({"training": training}, indent=2) + "\n"}
+        numbers = {"training": training}
+        for callback in self.trainer.callbacks:
+            numbers |= getattr(callback, "card", {})  # what InitialiseEmbedding says of its vectors
+        texts = {
+            "recipe.yaml": portable(recipe),
+            "metrics.json": json.dumps(numbers, indent=2, ensure_ascii=False) + "\n",
+        }
         folder = self.model.model.save_pretrained(self.root / "model", texts=texts)
         log.info("saved %s", folder)
         print(f"{folder}\t{training['steps']} steps in {training['seconds']:.0f} s")

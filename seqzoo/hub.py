@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -77,8 +78,8 @@ def load(
     cache_dir: str | os.PathLike[str] | None = None,
     local_files_only: bool = False,
     token: str | bool | None = None,
-) -> nn.Module:
-    """A pretrained model in eval mode.
+) -> Any:
+    """A pretrained model in eval mode; of a checkpoint of word vectors, its WordVectors.
 
     `name_or_path` is a checkpoint's name (`imdb-bilstm`), a folder, `local-dir:folder`, or `hf-hub:owner/name@revision`.
     A name is taken from the installation where it is bundled, else from the cache, else from the Hub at the commit that the
@@ -94,13 +95,16 @@ def load(
     source = os.fspath(name_or_path)
     folder = locate(source, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
     parts = read(folder)
+    task = parts.config["task"]
+    if task not in (*catalog.MODELS, catalog.WORD_VECTORS):
+        known = ", ".join(sorted((*catalog.MODELS, catalog.WORD_VECTORS)))
+        raise _broken(folder, "config.json", f"task must be one of {known}, got {task!r}")
+    if task == catalog.WORD_VECTORS and (device != "cpu" or dtype is not None):
+        raise ValueError(f"{name_or_path} holds word vectors, a table in memory: they take no device and no dtype")
     try:
-        room = catalog.MODELS[parts.config["task"]]
-    except KeyError:
-        known = ", ".join(sorted(catalog.MODELS))
-        raise _broken(folder, "config.json", f"task must be one of {known}, got {parts.config['task']!r}") from None
-    try:
-        model = catalog.resolve("models", room).from_parts(parts)
+        if task == catalog.WORD_VECTORS:
+            return import_module("seqzoo.embeddings.vectors").WordVectors.from_parts(parts)
+        model = catalog.resolve("models", catalog.MODELS[task]).from_parts(parts)
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {error}") from None
     except (ValueError, LookupError, TypeError, RuntimeError, ArithmeticError) as error:  # torch's own, of sizes too

@@ -119,7 +119,10 @@ def _write(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def content(folder: Path) -> bytes:
     """RESULTS.md as the records in `folder` say it."""
-    return (render(compare(folder)) + _render_verified(_read(folder, VERIFIED))).encode()
+    from seqzoo import curves
+
+    tables = [curves.table(path) for path in sorted(folder.glob("learning_curve*.csv"))]
+    return "".join([render(compare(folder)), *tables, _render_verified(_read(folder, VERIFIED))]).encode()
 
 
 def write(folder: Path, out: Path) -> None:

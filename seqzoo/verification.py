@@ -336,7 +336,7 @@ def publish(
     """
     own, source, target = target is None, run / "model", target or catalog.resource("checkpoints") / name
     recipe = (source / "recipe.yaml").read_text(encoding="utf-8")
-    training = cards.metrics(source)["training"]
+    training, embedding = cards.metrics(source)["training"], cards.metrics(source).get("embedding")
     hub.load(f"local-dir:{source}").save_pretrained(target, half=True, texts={"recipe.yaml": recipe})
     model, data = hub.load(f"local-dir:{target}"), corpus_of(recipe)
     log.info("measuring %s on the test split of %s", name, data.name)
@@ -361,6 +361,7 @@ def publish(
             **{other: numbers["test"][main] for other, numbers in others.items()},
         },
         "training": {**training, "seeds_tried": dict(seeds_tried), "chosen": chosen},
+        **({"embedding": embedding} if embedding else {}),
         "data": {
             "corpus": data.name,
             **data.source,

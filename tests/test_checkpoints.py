@@ -15,14 +15,19 @@ from made_up import read_json
 import seqzoo
 from seqzoo import cards, catalog, hub
 
-NAMES = seqzoo.list_checkpoints()
-SAMPLE = 500
-FILES = {"config.json", "model.safetensors", "tokenizer.json", "README.md", "metrics.json", "recipe.yaml"}
-every_checkpoint = pytest.mark.parametrize("name", NAMES)
-
 
 def folder_of(name: str) -> Path:
     return catalog.resource("checkpoints") / name
+
+
+EVERY = seqzoo.list_checkpoints()
+VECTORS = [name for name in EVERY if read_json(folder_of(name) / "config.json")["task"] == catalog.WORD_VECTORS]
+NAMES = [name for name in EVERY if name not in VECTORS]
+SAMPLE = 500
+FILES = {"config.json", "model.safetensors", "tokenizer.json", "README.md", "metrics.json", "recipe.yaml"}
+VECTOR_FILES = {"config.json", "model.safetensors", "vocabulary.json", "README.md", "metrics.json"}
+every_checkpoint = pytest.mark.parametrize("name", NAMES)
+every_table = pytest.mark.parametrize("name", VECTORS)  # of word vectors
 
 
 def front_matter(name: str) -> dict[str, Any]:
@@ -46,19 +51,19 @@ def two_threads() -> Any:
 
 def test_the_folders_are_those_of_the_index():
     folders = {path.name for path in catalog.resource("checkpoints").glob("*/")}
-    assert folders == set(NAMES)
+    assert folders == set(EVERY)
 
 
-@every_checkpoint
-def test_all_six_files_are_there_and_hashed(name):
-    entry = cards.index()[name]
-    assert {path.name for path in folder_of(name).iterdir()} == FILES == set(entry["files"])
+@pytest.mark.parametrize("name", EVERY)
+def test_all_its_files_are_there_and_hashed(name):
+    entry, wanted_files = cards.index()[name], VECTOR_FILES if name in VECTORS else FILES
+    assert {path.name for path in folder_of(name).iterdir()} == wanted_files == set(entry["files"])
     for file, wanted in entry["files"].items():
         assert hub.fingerprint(folder_of(name) / file) == wanted, f"{file} is not the one in the index"
     assert entry["repo_id"] == f"seqzoo/{name}" and entry["label"]
 
 
-@every_checkpoint
+@pytest.mark.parametrize("name", EVERY)
 def test_it_takes_at_most_16_megabytes(name):
     assert sum(path.stat().st_size for path in folder_of(name).iterdir()) <= 16_000_000
 
@@ -102,9 +107,9 @@ def test_the_card_says_all_that_it_must(name):
     assert numbers["bytes"] == (folder_of(name) / "model.safetensors").stat().st_size
 
 
-@every_checkpoint
+@pytest.mark.parametrize("name", EVERY)
 def test_it_names_nothing_of_a_machine(name):
-    for file in ("README.md", "metrics.json", "recipe.yaml", "config.json"):
+    for file in {"README.md", "metrics.json", "recipe.yaml", "config.json"} & (VECTOR_FILES if name in VECTORS else FILES):
         text = (folder_of(name) / file).read_text(encoding="utf-8")
         assert not re.search(r"(?<![\w./-])/(home|root|tmp|work|mnt|Users)/", text), file
 
@@ -150,6 +155,33 @@ def test_its_recipe_is_the_bundled_one_but_for_the_run(name):
         assert recipe["model"]["init_args"]["arguments"] == config["arguments"]
     for key, value in bundled["data"]["init_args"].items():
         assert stored["data"]["init_args"][key] == value, key
+
+
+@every_table
+def test_word_vectors_are_what_their_card_says(name):
+    vectors, numbers = seqzoo.load(name), read_json(folder_of(name) / "metrics.json")
+    assert (len(vectors), vectors.size) == (numbers["words"], numbers["vector_size"])
+    config = read_json(folder_of(name) / "config.json")
+    assert (folder_of(name) / "README.md").read_text(encoding="utf-8") == cards.render_vectors(name, config, numbers)
+    for word, near in numbers["neighbours"].items():
+        assert (word in vectors) == (word not in numbers["unseen"])
+        found = vectors.most_similar(word, topn=len(near))
+        assert [other for other, _ in found] == [other for other, _ in near]
+        assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in near], abs=1e-3)
+
+
+@every_table
+@pytest.mark.slow
+def test_word_vectors_answer_questions_as_their_card_says(name):
+    from gensim.test.utils import datapath
+
+    from seqzoo.embeddings import evaluation
+
+    vectors, numbers = seqzoo.load(name), read_json(folder_of(name) / "metrics.json")
+    questions = evaluation.read_analogies(Path(datapath("questions-words.txt")))
+    assert evaluation.analogies(vectors, questions)["all"] == pytest.approx(numbers["analogies"]["all"], abs=1e-3)
+    pairs = evaluation.read_pairs(Path(datapath("wordsim353.tsv")))
+    assert evaluation.similarities(vectors, pairs) == pytest.approx(numbers["similarity"], abs=1e-3)
 
 
 @every_checkpoint

@@ -43,7 +43,7 @@ def test_an_unknown_split_is_refused(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_folder_without_the_files_is_named_with_what_it_needs(name: str, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"holds no .*parquet; it needs"):
+    with pytest.raises(FileNotFoundError, match=r"holds no .*(parquet|txt); it needs"):
         seqzoo.create_datamodule(name, data_dir=str(tmp_path)).read("train")
 
 

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.layers.dropout import Dropout
-from seqzoo.layers.ngrams import NGramTable, counted_per_row, unique_per_row
+from seqzoo.layers.ngrams import NGramTable, WordTable, counted_per_row, unique_per_row
 from seqzoo.specs import Encoded, TextSpec
 
 __all__ = ["BagOfWords"]
 
 WEIGHTINGS = ("multi-hot", "count", "tf-idf", "naive-bayes")
 COUNTING = ("count", "tf-idf")
+STARTS = ("random", "complement-naive-bayes")
 
 
 class BagOfWords(nn.Module):
@@ -31,6 +32,10 @@ class BagOfWords(nn.Module):
     `sublinear` counts an n-gram that stands f times as 1 + log f; `normalise` divides a text's feature vector by its
     Euclidean length, so that long texts weigh no more than short ones. On long messages both together are worth points.
     `idf_power` is the exponent of log(N / n_i) in `tf-idf`: above 1, rare n-grams count for still more.
+
+    Of a network that reads characters, `word_features` adds so many runs of one to `word_ngrams` words beside the runs of
+    characters; `normalise` then gives both the same length. `start="complement-naive-bayes"` lets the weights start as
+    those of Rennie et al. (2003, equation 6) with `smoothing`, times `start_scale`, where they would else be near 0.
     """
 
     def __init__(
@@ -49,8 +54,18 @@ class BagOfWords(nn.Module):
         activation: str = "none",
         feature_dropout: float = 0.0,
         dropout: float = 0.0,
+        word_features: int = 0,
+        word_ngrams: int = 1,
+        start: str = "random",
+        start_scale: float = 1.0,
     ):
         super().__init__()
+        if word_features < 0:
+            raise ValueError(f"word_features must be at least 0, got {word_features}")
+        if start not in STARTS:
+            raise ValueError(f"start must be one of {', '.join(STARTS)}, got {start!r}")
+        if start != "random" and (activation != "none" or weighting == "naive-bayes"):
+            raise ValueError(f"start={start!r} needs activation none and a weighting other than naive-bayes")
         if weighting not in WEIGHTINGS:
             raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}")
         if activation not in ("none", "relu"):
@@ -69,9 +84,11 @@ class BagOfWords(nn.Module):
         self.table = NGramTable(
             spec.vocab_size, ngrams, max_features, pad_index=spec.pad_index, unknown_index=spec.unknown_index
         )
+        self.words = WordTable(spec.vocab_size, word_ngrams, word_features) if word_features else None
+        self.start, self.start_scale = start, start_scale
         columns = hidden_size if weighting == "naive-bayes" else 1
-        self.register_buffer("scale", torch.zeros(max_features + 1, columns))
-        self.weight = nn.Parameter(torch.empty(max_features + 1, hidden_size))
+        self.register_buffer("scale", torch.zeros(max_features + word_features + 1, columns))
+        self.weight = nn.Parameter(torch.empty(max_features + word_features + 1, hidden_size))
         if weighting == "naive-bayes":
             nn.init.constant_(self.weight, 0.05)  # every n-gram counts by its ratio alone: training starts at naive Bayes
         else:
@@ -80,25 +97,45 @@ class BagOfWords(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor, state: None = None) -> Encoded:
         """(B, T) token ids, (B,) -> summary (B, hidden_size); no steps."""
-        with torch.no_grad():
-            features, counts = self.table(inputs), None  # (B, T * ngrams)
-            if self.weighting not in COUNTING:
-                features = unique_per_row(features)
-            elif self.sublinear or self.normalise:
-                features, counts = counted_per_row(features)
-                counts = 1.0 + counts.log() if self.sublinear else counts
-            if self.training and self.feature_dropout:
-                features = features.masked_fill(torch.rand(features.shape, device=features.device) < self.feature_dropout, 0)
-        summary = self._sum(features, self.weight * self.scale, counts)
-        if self.normalise:
-            with torch.no_grad():
-                squares = self._sum(features, self.scale.square(), None if counts is None else counts.square())
-            summary = summary / squares.sqrt().clamp(min=1e-6)
-        else:
-            summary = summary / (1.0 - self.feature_dropout if self.training else 1.0)
+        vectors = self.weight * self.scale
+        summary = sum(self._family(features, vectors) for features in self._features(inputs))
         if self.activation == "relu":
             summary = summary.relu()
         return Encoded(None, self.dropout(summary))
+
+    @torch.no_grad()
+    def _features(self, inputs: Tensor) -> list[tuple[Tensor, Tensor | None]]:
+        """Per family (characters or words in a row; words read off characters): features (B, N), their counts or None."""
+        families = [self.table(inputs)]
+        if self.words is not None:
+            found = self.words(inputs)
+            families.append(torch.where(found > 0, found + self.table.size, 0))
+        return [self._counted(features) for features in families]
+
+    def _counted(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        counts = None
+        if self.weighting not in COUNTING:
+            features = unique_per_row(features)
+        elif self.sublinear or self.normalise:
+            features, counts = counted_per_row(features)
+            counts = 1.0 + counts.log() if self.sublinear else counts
+        if self.training and self.feature_dropout:
+            features = features.masked_fill(torch.rand(features.shape, device=features.device) < self.feature_dropout, 0)
+        return features, counts
+
+    def _family(self, found: tuple[Tensor, Tensor | None], vectors: Tensor) -> Tensor:
+        """(B, hidden_size): the sum of the features' vectors, of length 1 where texts are normalised."""
+        features, counts = found
+        summary = self._sum(features, vectors, counts)
+        if not self.normalise:
+            return summary / (1.0 - self.feature_dropout if self.training else 1.0)
+        return summary / self._length(features, counts)
+
+    @torch.no_grad()
+    def _length(self, features: Tensor, counts: Tensor | None) -> Tensor:
+        """(B, 1) or (B, columns): the Euclidean length of each text's feature vector."""
+        squares = self._sum(features, self.scale.square(), None if counts is None else counts.square())
+        return squares.sqrt().clamp(min=1e-6)
 
     @staticmethod
     def _sum(features: Tensor, vectors: Tensor, counts: Tensor | None) -> Tensor:
@@ -121,25 +158,65 @@ class BagOfWords(nn.Module):
             head.bias.zero_()
         head.weight.requires_grad_(False)
 
-    def fit_statistics(self, documents: Sequence[np.ndarray], targets: np.ndarray, n_classes: int) -> None:
+    @property
+    def needs_vocabulary(self) -> bool:
+        """Whether `fit_statistics` must be told how the tokens are spelt."""
+        return self.words is not None
+
+    def fit_statistics(
+        self,
+        documents: Sequence[np.ndarray],
+        targets: np.ndarray,
+        n_classes: int,
+        vocabulary: Sequence[str] | None = None,
+    ) -> None:
         """Choose the `max_features` n-grams found in most texts (at least `min_documents`) and fit their weights.
 
-        documents: token ids of each training text; targets: (N,) class of each, or (N, n_classes) of 0 and 1. Raises
-        ValueError where no n-gram is frequent enough or `hidden_size` does not suit naive Bayes.
+        documents: token ids of each training text; targets: (N,) class of each, or (N, n_classes) of 0 and 1; vocabulary:
+        the tokens by index, for `word_features`. Raises ValueError where no n-gram is frequent enough, or `hidden_size`
+        does not suit naive Bayes, or the vocabulary is missing or does not suit.
         """
-        keys, feature, owners = self.table.count(documents)
-        frequency = np.bincount(feature, minlength=len(keys))  # texts that hold each n-gram
-        enough = np.flatnonzero(frequency >= self.min_documents)
-        if not len(enough):
-            raise ValueError(f"no n-gram stands in {self.min_documents} training texts; lower min_documents")
-        order = np.argsort(-frequency[enough], kind="stable")[: self.table.size]
-        kept = np.sort(enough[order])
-        self.table.fill(keys[kept])
-        scale = torch.zeros_like(self.scale)
-        scale[1 : len(kept) + 1] = torch.from_numpy(
-            self._weights(feature, owners, kept, frequency, np.asarray(targets), n_classes, len(documents))
-        ).to(scale)
+        targets, scale, first = np.asarray(targets), torch.zeros_like(self.scale), 1
+        if self.words is not None:
+            if vocabulary is None:
+                raise ValueError("word_features are read off characters: fit_statistics needs their vocabulary")
+            self.words.read_off(vocabulary)
+        for table in (self.table, *([] if self.words is None else [self.words])):
+            keys, feature, owners = table.count(documents)
+            frequency = np.bincount(feature, minlength=len(keys))  # texts that hold each n-gram
+            enough = np.flatnonzero(frequency >= self.min_documents)
+            if not len(enough):
+                raise ValueError(f"no n-gram stands in {self.min_documents} training texts; lower min_documents")
+            order = np.argsort(-frequency[enough], kind="stable")[: table.size]
+            kept = np.sort(enough[order])
+            table.fill(keys[kept])
+            scale[first : first + len(kept)] = torch.from_numpy(
+                self._weights(feature, owners, kept, frequency, targets, n_classes, len(documents))
+            ).to(scale)
+            first += table.size
         self.scale.copy_(scale)
+        if self.start == "complement-naive-bayes":
+            self._start(documents, targets, n_classes)
+
+    @torch.no_grad()
+    def _start(self, documents: Sequence[np.ndarray], targets: np.ndarray, n_classes: int) -> None:
+        """Weights of complement naive Bayes: minus the log share of each feature in the texts of all other classes."""
+        needed = 1 if n_classes == 2 and targets.ndim == 1 else n_classes
+        if self.output_size != needed or targets.ndim != 1:
+            raise ValueError(f"complement-naive-bayes is for texts of one label each and needs hidden_size={needed} here")
+        training, self.training = self.training, False  # all features
+        totals = np.zeros(len(self.weight) * n_classes)
+        for document, target in zip(documents, targets.tolist(), strict=True):
+            for features, counts in self._features(torch.from_numpy(document.astype(np.int64))[None]):
+                values = self.scale[features[0], 0] * (1.0 if counts is None else counts[0])
+                values = values / self._length(features, counts)[0, 0] if self.normalise else values
+                np.add.at(totals, features[0].numpy() * n_classes + target, values.double().numpy())
+        self.training = training
+        totals = torch.from_numpy(totals).view(-1, n_classes)
+        rest = totals.sum(1, keepdim=True) - totals + self.smoothing
+        weight = -(rest / rest.sum(0)).log()
+        weight = weight[:, 1:] - weight[:, :1] if needed == 1 else weight - weight.mean(1, keepdim=True)
+        self.weight.copy_((self.start_scale * weight).to(self.weight))
 
     def _weights(self, feature, owners, kept, frequency, targets, n_classes, n_documents) -> np.ndarray:
         """(K, columns): what presence or count of each kept n-gram is multiplied by."""

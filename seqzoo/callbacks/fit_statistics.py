@@ -14,4 +14,5 @@ class FitStatistics(L.Callback):
         network, data = pl_module.model.network, trainer.datamodule
         if not hasattr(network, "fit_statistics"):
             raise ValueError(f"architecture {pl_module.architecture} has no statistics to fit; remove FitStatistics")
-        network.fit_statistics(data.documents("train"), data.targets("train"), len(data.labels))
+        known = {"vocabulary": data.tokenizer.words} if getattr(network, "needs_vocabulary", False) else {}
+        network.fit_statistics(data.documents("train"), data.targets("train"), len(data.labels), **known)

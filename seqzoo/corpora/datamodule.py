@@ -115,6 +115,7 @@ class TextDataModule(L.LightningDataModule, ABC):
     fingerprinted = ("train", "test")
     multi_label = False  # whether a text may have several of the labels, or none
     drawn = False  # whether train and test are drawn here, for want of an official split
+    unlabelled: tuple[str, ...] = ("train", "rest")  # splits that may be read without their labels, to learn words from
     scored_apart: tuple[str, ...] = ()  # parts of test that `read` knows by name and the card scores one by one
 
     def __init__(
@@ -130,12 +131,15 @@ class TextDataModule(L.LightningDataModule, ABC):
         validation_size: int = 2_500,
         split_seed: int = 0,
         num_train: int | None = None,
+        vocabulary_splits: list[str] | None = None,
     ):
         """`validation_size` texts of the official train split are held out, drawn with `split_seed`; 0 trains on all.
-        `num_train` keeps only that many of the rest, drawn likewise. `max_tokens` and `keep` as in TextClassifier.
+        `num_train` keeps only that many of the others, drawn likewise. `max_tokens` and `keep` as in TextClassifier.
 
         `tokens` are `words`, `characters` or `hashed-words`: for the first two the most frequent `vocab_size` that stand
         `min_frequency` times in train, for hashed words `vocab_size` ids that all words share (`min_frequency` 1).
+        They are counted in `vocabulary_splits`: `[train]` unless said otherwise, or `[unlabelled]`, what the corpus has to
+        read without labels (never validation or test texts).
 
         Raises ValueError for a value outside its range.
         """
@@ -151,6 +155,12 @@ class TextDataModule(L.LightningDataModule, ABC):
                 raise ValueError(f"{key} must be at least {least}, got {value}")
         check_keep(keep)
         check_tokens(tokens, min_frequency)
+        if forbidden := {"validation", "test"} & set(vocabulary_splits or ()):
+            raise ValueError(f"the vocabulary must not be fitted on {sorted(forbidden)[0]} texts")
+        given = vocabulary_splits or ["train"]
+        self.vocabulary_splits = [
+            split for name in given for split in (self.unlabelled if name == "unlabelled" else (name,))
+        ]
         self.data_dir, self.batch_size, self.max_tokens, self.keep = data_dir, batch_size, max_tokens, keep
         self.tokens, self.vocab_size, self.min_frequency = tokens, vocab_size, min_frequency
         self.validation_size, self.split_seed, self.num_train = validation_size, split_seed, num_train
@@ -158,6 +168,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         self.soft: tuple[str, np.ndarray] | None = None
         self.splits: dict[str, LabelledTexts] = {}
         self.encoded: dict[str, list[np.ndarray]] = {}
+        self.untruncated: dict[str, list[np.ndarray]] = {}
 
     @abstractmethod
     def read(self, split: str) -> LabelledTexts:
@@ -170,7 +181,8 @@ class TextDataModule(L.LightningDataModule, ABC):
         return {**chosen, "thresholds": [0.5] * len(self.labels)} if self.multi_label else chosen
 
     def texts(self, split: str) -> Sequence[str]:
-        """Raw texts of `train` (without the validation texts), `validation`, or another split of the corpus."""
+        """Raw texts of `train` (without the validation texts), `rest` (what `num_train` leaves out of it), `validation`, or
+        another split of the corpus."""
         return self._split(split).texts
 
     def fingerprint(self, split: str) -> str:
@@ -185,9 +197,8 @@ class TextDataModule(L.LightningDataModule, ABC):
 
     def setup(self, stage: str | None = None) -> None:
         if self.tokenizer is None:
-            self.tokenizer = fit_tokenizer(
-                self.tokens, self.texts("train"), vocab_size=self.vocab_size, min_frequency=self.min_frequency
-            )
+            texts = (text for split in self.vocabulary_splits for text in self.texts(split))
+            self.tokenizer = fit_tokenizer(self.tokens, texts, vocab_size=self.vocab_size, min_frequency=self.min_frequency)
         wanted = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",)}
         for split in wanted.get(stage, ("train", "validation", "test")):
             self.documents(split)
@@ -201,6 +212,12 @@ class TextDataModule(L.LightningDataModule, ABC):
                 for tokens in self.tokenizer.encode(self.texts(split))
             ]
         return self.encoded[split]
+
+    def whole(self, split: str) -> list[np.ndarray]:
+        """Token ids of a split's texts, untruncated."""
+        if split not in self.untruncated:
+            self.untruncated[split] = self.tokenizer.encode(self.texts(split))
+        return self.untruncated[split]
 
     def add_soft(self, split: str, probabilities: np.ndarray) -> None:
         """Train on a split's texts too, with probabilities (N, labels) as targets; those of labelled texts become 0 and 1.
@@ -226,7 +243,7 @@ class TextDataModule(L.LightningDataModule, ABC):
 
     def _split(self, split: str) -> LabelledTexts:
         if split not in self.splits:
-            if split in ("train", "validation"):
+            if split in ("train", "rest", "validation"):
                 self.splits |= self._divide(self.read("train"))
             else:
                 self.splits[split] = self.read(split)
@@ -237,11 +254,11 @@ class TextDataModule(L.LightningDataModule, ABC):
         if self.validation_size >= size:
             raise ValueError(f"validation_size must be below the {size} training texts, got {self.validation_size}")
         order = np.random.default_rng(self.split_seed).permutation(size)
-        parts = {"train": order[self.validation_size :], "validation": order[: self.validation_size]}
+        parts = {"train": order[self.validation_size :], "validation": order[: self.validation_size], "rest": order[:0]}
         if self.num_train is not None:
             if self.num_train > len(parts["train"]):
                 raise ValueError(f"num_train must be at most {len(parts['train'])}, got {self.num_train}")
-            parts["train"] = parts["train"][: self.num_train]
+            parts["train"], parts["rest"] = np.split(parts["train"], [self.num_train])
         return {
             name: LabelledTexts([whole.texts[index] for index in indices], whole.targets[indices])
             for name, indices in parts.items()

@@ -33,6 +33,7 @@ class IMDB(TextDataModule):
     ]
     example = "A slow start, but what a finale!"
     fingerprinted = ("train", "test", "unsupervised")
+    unlabelled = ("unsupervised",)
 
     def read(self, split: str) -> LabelledTexts:
         """`train`, `test` or `unsupervised`. ValueError for another name or a damaged file."""

@@ -57,6 +57,7 @@ class Newsgroups20(TextDataModule):
         validation_size: int = 1_100,
         split_seed: int = 0,
         num_train: int | None = None,
+        vocabulary_splits: list[str] | None = None,
     ):
         if remove not in PARTS:
             raise ValueError(f"remove must be one of {', '.join(PARTS)}, got {remove!r}")
@@ -73,6 +74,7 @@ class Newsgroups20(TextDataModule):
             validation_size=validation_size,
             split_seed=split_seed,
             num_train=num_train,
+            vocabulary_splits=vocabulary_splits,
         )
         self.remove, self.split, self.drawn = remove, split, split == "random"
 
