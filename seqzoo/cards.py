@@ -47,6 +47,18 @@ SAID = {
 }
 CHECKED = ("repo_id", "revision", "label", "files")
 NEEDED = ("label", "test", "baselines", "training", "data", "speed", "bytes", "parameters", "example", "limits")  # by a card
+VECTORS_NEEDED = (
+    "label",
+    "training",
+    "data",
+    "words",
+    "vector_size",
+    "bytes",
+    "neighbours",
+    "unseen",
+    "load_seconds",
+    "limits",
+)
 FORM: dict[str, Any] = {  # the types of what a card tells
     **dict.fromkeys(("label", "test.split", "data.corpus", "data.type", "data.config", "data.citation"), str),
     **dict.fromkeys(("training.machine", "training.chosen", "speed.machine", "example.text"), str),
@@ -122,12 +134,15 @@ def metrics(folder: Path) -> dict[str, Any]:
 
 def check(folder: Path, numbers: Mapping[str, Any]) -> None:
     """ValueError unless metrics.json has all that a card gives, each in its form."""
-    place = folder / "metrics.json"
-    if missing := [key for key in NEEDED if key not in numbers]:
+    place, vectors = folder / "metrics.json", "vector_size" in numbers and "test" not in numbers
+    needed = VECTORS_NEEDED if vectors else NEEDED
+    if missing := [key for key in needed if key not in numbers]:
         raise ValueError(
-            f"{place} gives no {missing[0]}: a card needs {', '.join(NEEDED)}; "
-            "make the checkpoint by seqzoo publish, which measures them"
+            f"{place} gives no {missing[0]}: a card needs {', '.join(needed)}; "
+            "make the checkpoint by seqzoo publish (or seqzoo embed publish), which measures them"
         )
+    if vectors:
+        return
     for path, expected in FORM.items():
         value: Any = numbers
         for step in path.split("."):
@@ -210,7 +225,9 @@ def card(folder: Path, name: str) -> str:
     """README.md of one of our own checkpoints as it should read: once verified, the full card with its recipe."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     numbers = metrics(folder)
-    recipe = (folder / "recipe.yaml").read_text(encoding="utf-8") if "verified" in numbers else None
+    recipe = None
+    if "verified" in numbers:
+        recipe = (folder / "recipe.yaml").read_text(encoding="utf-8") if (folder / "recipe.yaml").is_file() else ""
     return render(name, config, numbers, recipe=recipe)
 
 
@@ -231,6 +248,14 @@ def render(
     """
     import yaml
 
+    if config["task"] == catalog.WORD_VECTORS:
+        plain = render_vectors(name, config, numbers)
+        if recipe is None:
+            return plain
+        title, body = plain[: plain.index(f"\n# {name}\n")] + f"\n# {name}\n\n", plain.partition(f"\n# {name}\n\n")[2]
+        ((said, verdict),) = _verdict(numbers, doubt)
+        body = body.replace(f'seqzoo.load("{name}")', f'seqzoo.load("{source or name}")')
+        return f"{title}{BEGIN}\n\n{body}\n{said.capitalize()}: {verdict}.\n\n{END}\n"
     told = _metadata(name, config, numbers, full=recipe is not None, own=source is None)
     head = f"---\n{yaml.safe_dump(told, sort_keys=False, allow_unicode=True)}---\n"
     if recipe is None:
@@ -387,6 +412,79 @@ Nothing was chosen on the test split. How every number was measured is in `metri
 """
 
 
+def metadata(readme: str) -> dict[str, Any]:
+    """The head of a README; ValueError where it is there and not YAML."""
+    import yaml
+
+    head = _split(readme)[0]
+    try:
+        told = yaml.safe_load(head) if head else {}
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 2
+        raise ValueError(f"README.md: its metadata are not YAML (line {line}); correct them") from None
+    if not isinstance(told or {}, dict):
+        raise ValueError("README.md: its metadata must map names to values; correct them")
+    return told or {}
+
+
+def _split(readme: str) -> tuple[str, str]:
+    """What stands between the two `---` that a README begins with, and what follows."""
+    found = re.match(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", readme, re.DOTALL | re.MULTILINE)
+    return (found.group(1), readme[found.end() :]) if found else ("", readme)
+
+
+def is_ours(readme: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> bool:
+    """Whether a README without marks is word for word what `render` writes for these numbers."""
+    body = _split(readme)[1]
+    title, source = re.search(r"^# (.+)$", body, re.MULTILINE), re.search(r'seqzoo\.load\("(.+?)"\)', body)
+    needed = VECTORS_NEEDED if config["task"] == catalog.WORD_VECTORS else NEEDED
+    if not (title and source) or not set(needed) <= set(numbers):
+        return False
+    name, loaded = title.group(1), source.group(1)
+    return readme == render(name, config, numbers, source=None if loaded == name else loaded)
+
+
+def own_text(readme: str, title: str) -> str:
+    """A README's body less what stands between our marks and the title that we give it: somebody's own text."""
+    _, body = _split(readme)
+    before, begin, rest = body.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        return body.strip()
+    return (before.strip().removeprefix(f"# {title}") + after).strip()
+
+
+def merge_head(existing: str, rendered: str) -> str:
+    """A full card with the metadata that a README has beside ours: all that we do not write, its licence and languages, its
+    tags before ours.
+    """
+    import yaml
+
+    theirs, ours = metadata(existing), metadata(rendered)
+    told = {**theirs, **ours}
+    for key in ("license", "language"):
+        if theirs.get(key):
+            told[key] = theirs[key]
+    for key in ("tags", "datasets", "metrics"):
+        listed = theirs.get(key) or []
+        added = [*([listed] if isinstance(listed, str) else listed), *ours.get(key, ())]
+        told[key] = list(dict.fromkeys(added)) or None
+    told = {key: value for key, value in told.items() if value is not None}
+    return f"---\n{yaml.safe_dump(told, sort_keys=False, allow_unicode=True)}---\n{_split(rendered)[1]}"
+
+
+def merge(existing: str, rendered: str) -> str:
+    """A full card put into a README that is there: its text kept to the letter, our part replaced, or added at its end."""
+    whole, (_, body) = merge_head(existing, rendered), _split(existing)
+    head = whole[: len(whole) - len(_split(whole)[1])]
+    section = BEGIN + rendered.partition(BEGIN)[2].partition(END)[0] + END
+    before, begin, rest = body.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if begin and end:
+        return head + before + section + after
+    return head + body + ("" if body.endswith("\n") else "\n") + "\n" + section + "\n"
+
+
 def render_vectors(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
     """README.md of a checkpoint of word vectors: metadata, what it is, what it knows, what it was measured to do."""
     import yaml
@@ -463,73 +561,3 @@ vectors.most_similar("{first}")    # {", ".join(other for other, _ in numbers["n
 
 {data["citation"]}
 """
-
-
-def metadata(readme: str) -> dict[str, Any]:
-    """The head of a README; ValueError where it is there and not YAML."""
-    import yaml
-
-    head = _split(readme)[0]
-    try:
-        told = yaml.safe_load(head) if head else {}
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 2
-        raise ValueError(f"README.md: its metadata are not YAML (line {line}); correct them") from None
-    if not isinstance(told or {}, dict):
-        raise ValueError("README.md: its metadata must map names to values; correct them")
-    return told or {}
-
-
-def _split(readme: str) -> tuple[str, str]:
-    """What stands between the two `---` that a README begins with, and what follows."""
-    found = re.match(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", readme, re.DOTALL | re.MULTILINE)
-    return (found.group(1), readme[found.end() :]) if found else ("", readme)
-
-
-def is_ours(readme: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> bool:
-    """Whether a README without marks is word for word what `render` writes for these numbers."""
-    body = _split(readme)[1]
-    title, source = re.search(r"^# (.+)$", body, re.MULTILINE), re.search(r'seqzoo\.load\("(.+?)"\)', body)
-    if not (title and source) or not set(NEEDED) <= set(numbers):
-        return False
-    name, loaded = title.group(1), source.group(1)
-    return readme == render(name, config, numbers, source=None if loaded == name else loaded)
-
-
-def own_text(readme: str, title: str) -> str:
-    """A README's body less what stands between our marks and the title that we give it: somebody's own text."""
-    _, body = _split(readme)
-    before, begin, rest = body.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        return body.strip()
-    return (before.strip().removeprefix(f"# {title}") + after).strip()
-
-
-def merge_head(existing: str, rendered: str) -> str:
-    """A full card with the metadata that a README has beside ours: all that we do not write, its licence and languages, its
-    tags before ours.
-    """
-    import yaml
-
-    theirs, ours = metadata(existing), metadata(rendered)
-    told = {**theirs, **ours}
-    for key in ("license", "language"):
-        if theirs.get(key):
-            told[key] = theirs[key]
-    for key in ("tags", "datasets", "metrics"):
-        listed = theirs.get(key) or []
-        told[key] = list(dict.fromkeys([*([listed] if isinstance(listed, str) else listed), *ours[key]]))
-    return f"---\n{yaml.safe_dump(told, sort_keys=False, allow_unicode=True)}---\n{_split(rendered)[1]}"
-
-
-def merge(existing: str, rendered: str) -> str:
-    """A full card put into a README that is there: its text kept to the letter, our part replaced, or added at its end."""
-    whole, (_, body) = merge_head(existing, rendered), _split(existing)
-    head = whole[: len(whole) - len(_split(whole)[1])]
-    section = BEGIN + rendered.partition(BEGIN)[2].partition(END)[0] + END
-    before, begin, rest = body.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if begin and end:
-        return head + before + section + after
-    return head + body + ("" if body.endswith("\n") else "\n") + "\n" + section + "\n"

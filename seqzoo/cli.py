@@ -118,9 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--chosen", required=True, help="a sentence on how the settings were chosen")
     sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
     sub.add_argument("--limit", action="append", default=[], help="a sentence on what it cannot do")
+
     sub.add_argument("--output", type=Path, help="folder of your own to write, instead of the zoo's checkpoints")
     sub.add_argument("--license", help="with --output: the licence that you give it, as the Hub names them (mit, cc-by-4.0)")
-
     from seqzoo import embed_cli
 
     embed_cli.add(add("embed", None, "word vectors: train, read, ask, measure, draw, export"))

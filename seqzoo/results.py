@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from seqzoo import cards, catalog, curves, hub
+from seqzoo import cards, catalog, hub
 
 if TYPE_CHECKING:
     from seqzoo.verification import Report
@@ -119,6 +119,8 @@ def _write(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def content(folder: Path) -> bytes:
     """RESULTS.md as the records in `folder` say it."""
+    from seqzoo import curves
+
     tables = [curves.table(path) for path in sorted(folder.glob("learning_curve*.csv"))]
     return "".join([render(compare(folder)), *tables, _render_verified(_read(folder, VERIFIED))]).encode()
 

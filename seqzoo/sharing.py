@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqzoo import cache, cards, hub, trust
+from seqzoo import cache, cards, catalog, hub, trust
 
 __all__ = ["Pushed", "push"]
 
@@ -55,7 +55,8 @@ def push(
         cache.check_revision(revision)
     hub.load(f"local-dir:{folder}")  # what does not load is not pushed
     config = hub.read(folder).config
-    numbers, recipe, doubt = _complete(folder, unverified)
+    vectors = config["task"] == catalog.WORD_VECTORS
+    numbers, recipe, doubt = _complete(folder, vectors, unverified)
     local = _text(folder / README)
     if not (cards.metadata(local).get("license") or numbers.get("license")):
         raise ValueError(
@@ -81,7 +82,7 @@ def push(
             doubt=doubt,
         )
         readme = _readme(local, remote, rendered, repo_id.partition("/")[2], config, numbers)
-        names = sorted({"config.json", *config["files"], "metrics.json", "recipe.yaml"})
+        names = sorted({"config.json", *config["files"], "metrics.json", *(() if vectors else ("recipe.yaml",))})
         operations = [CommitOperationAdd(name, str(folder / name)) for name in names]
         operations.append(CommitOperationAdd(README, readme.encode()))
         made = api.create_commit(
@@ -96,11 +97,11 @@ def push(
     return Pushed(repo_id, made.oid, made.commit_url, made.pr_url if create_pr else None, readme)
 
 
-def _complete(folder: Path, unverified: bool) -> tuple[dict[str, Any], str, str | None]:
+def _complete(folder: Path, vectors: bool, unverified: bool) -> tuple[dict[str, Any], str, str | None]:
     """Numbers, recipe, and why they are not verified; ValueError for what is missing."""
     numbers = cards.metrics(folder)
     cards.check(folder, numbers)
-    recipe = trust.read(folder / "recipe.yaml")
+    recipe = "" if vectors else trust.read(folder / "recipe.yaml")  # word vectors have their settings in metrics.json
     doubt = cards.unverified(folder, numbers)
     if doubt is not None and not unverified:
         raise ValueError(f"{folder}: {doubt}; run seqzoo verify local-dir:{folder}, or push it marked with --unverified")

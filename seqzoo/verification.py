@@ -32,7 +32,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 TIMED = 200  # texts predicted one by one for p50 and p95
-EXACT = ("n", "truncated", "bytes", "parameters", "fingerprint")
+EXACT = ("n", "asked", "truncated", "bytes", "parameters", "fingerprint")
 SLOWER, BIGGER = 4.0, 1.25  # how many times the claimed time or memory another hour on the same machine may take
 MEMORY = """
 import resource, sys, seqzoo
@@ -86,9 +86,9 @@ def verify(source: str, *, machine: str | None = None, speed: bool = True) -> Re
     """
     folder = hub.locate(source)
     numbers, config = cards.metrics(folder), hub.read(folder).config
-    if config["task"] not in catalog.MODELS:
-        raise ValueError(f"{source}: verify measures {', '.join(catalog.MODELS)}, and this is {config['task']}")
     cards.check(folder, numbers)
+    if config["task"] == catalog.WORD_VECTORS:
+        return Report(source, folder, list(_again_vectors(folder, numbers)))
     recipe = trust.read(folder / "recipe.yaml")
     if source not in cards.index():
         trust.check(recipe, str(folder / "recipe.yaml"))
@@ -118,6 +118,32 @@ def _again(folder: Path, claimed: Mapping[str, Any], data: Any, machine: str | N
         yield from _speed(model, folder, _sample(test.texts), claimed["speed"], machine)
 
 
+def _again_vectors(folder: Path, claimed: Mapping[str, Any]) -> Iterator[Number]:
+    """The numbers on a card of word vectors: size, neighbours, analogies, likeness beside people's judgement."""
+    from gensim.test.utils import datapath
+
+    from seqzoo.embeddings import evaluation
+
+    vectors = hub.load(f"local-dir:{folder}")
+    yield _compare("words", claimed["words"], len(vectors), 0.0)
+    yield _compare("vector_size", claimed["vector_size"], vectors.size, 0.0)
+    whole = sum((folder / name).stat().st_size for name in ("config.json", *hub.read(folder).config["files"]))  # no card
+    yield _compare("bytes", claimed["bytes"], whole, 0.0)
+    for word, near in claimed["neighbours"].items():
+        found = vectors.most_similar(word, topn=len(near))
+        wanted, told = (", ".join(other for other, _ in pairs) for pairs in (near, found))
+        yield _compare(f"nearest {word}", wanted, told, 0.0)
+        yield _compare(f"cosine {word}", near[0][1], found[0][1], 1e-3)
+    if "analogies" in claimed:
+        questions = evaluation.read_analogies(Path(datapath("questions-words.txt")))
+        measured = evaluation.analogies(vectors, questions)
+        for section, told in claimed["analogies"].items():
+            yield from _metrics(f"analogies {section}", told, measured.get(section, {}))
+    if "similarity" in claimed:
+        pairs = evaluation.read_pairs(Path(datapath("wordsim353.tsv")))
+        yield from _metrics("similarity", claimed["similarity"], evaluation.similarities(vectors, pairs))
+
+
 def _prints(claimed: Mapping[str, Any], data: Any) -> list[tuple[str, str]]:
     """Split and fingerprint as the card gives them; ValueError for a split that the corpus has not, or without test."""
     prints = claimed["data"]["fingerprints"]
@@ -142,7 +168,7 @@ def _tolerance(kind: str, n: int) -> float:
         return 0.0
     if kind in ("macro_f1", "calibration_error"):
         return 1e-3  # a rare class's F1 moves by much with one text, a bin's mean by a text at its edge
-    return 1e-4 if kind == "log_loss" else max(1e-4, 2 / n)
+    return 1e-4 if kind == "log_loss" else max(1e-4, 2 / max(n, 1))
 
 
 def _compare(name: str, claimed: Any, measured: Any, tolerance: float) -> Number:
