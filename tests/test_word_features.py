@@ -150,7 +150,7 @@ def test_a_word_vocabulary_or_none_is_refused(characters: Tokenizer) -> None:
     network = BagOfWords(TextSpec(vocab_size=50), word_features=10)
     with pytest.raises(ValueError, match="needs their vocabulary"):
         network.fit_statistics(characters.encode(TEXTS), CLASSES, 2)
-    with pytest.raises(ValueError, match="but tokens are words \\('film'\\)"):
+    with pytest.raises(ValueError, match="but the tokens are words \\('film'\\)"):
         network.fit_statistics(characters.encode(TEXTS), CLASSES, 2, ["[PAD]", "[UNK]", "film"])
 
 
