@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from made_up import read_json
+from made_up import ROOT, read_json
 
 import seqzoo
 from seqzoo import cards, catalog, hub
@@ -209,3 +209,7 @@ def test_the_whole_test_split_gives_the_cards_numbers(name, two_threads):
     found = evaluate(seqzoo.load(name), test.texts, test.targets)
     for kind in cards.METRICS.keys() & numbers["test"].keys():
         assert found[kind] == pytest.approx(numbers["test"][kind], abs=1e-4), kind
+
+
+def test_all_together_stay_under_150_megabytes():
+    assert sum(file.stat().st_size for file in (ROOT / "checkpoints").rglob("*") if file.is_file()) < 150e6
