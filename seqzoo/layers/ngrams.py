@@ -53,7 +53,10 @@ class NGramTable(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) int64 -> features (B, T * order) int64 from 0 (no known n-gram) to `size`."""
-        numbers = self.number(tokens).flatten(1)
+        return self.look_up(self.number(tokens).flatten(1))
+
+    def look_up(self, numbers: Tensor) -> Tensor:
+        """Features of these n-gram numbers, 0 for those that are not in the table."""
         place = torch.searchsorted(self.keys, numbers).clamp(max=self.size - 1)
         return torch.where(self.keys[place] == numbers, place + 1, 0)
 
@@ -135,9 +138,7 @@ class WordTable(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) int64 -> features (B, N * order) int64 from 0 (no known run of words) to `size`."""
-        numbers = self.number(tokens).flatten(1)
-        place = torch.searchsorted(self.keys, numbers).clamp(max=self.size - 1)
-        return torch.where(self.keys[place] == numbers, place + 1, 0)
+        return self.look_up(self.number(tokens).flatten(1))
 
     def count(self, documents: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Which run of words stands in which document, as `NGramTable.count`."""
@@ -146,7 +147,7 @@ class WordTable(nn.Module):
         keys, features = np.unique(np.concatenate(found), return_inverse=True)
         return keys, features, np.repeat(np.arange(len(documents)), [len(numbers) for numbers in found])
 
-    fill = NGramTable.fill
+    fill, look_up = NGramTable.fill, NGramTable.look_up
 
 
 def _kind(sign: str) -> int:
