@@ -35,9 +35,12 @@ TIMED = 200  # texts predicted one by one for p50 and p95
 EXACT = ("n", "asked", "truncated", "bytes", "parameters", "fingerprint")
 SLOWER, BIGGER = 4.0, 1.25  # how many times the claimed time or memory another hour on the same machine may take
 MEMORY = """
-import resource, sys, seqzoo
+import re, resource, sys, seqzoo
 seqzoo.load(sys.argv[1]).predict(sys.stdin.read().split("\\0"))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:  # getrusage counts the process that started this one too
+    peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])
+except (OSError, TypeError):
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(peak / (1e6 if sys.platform == "darwin" else 1e3))
 """
 

@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from made_up import RECIPE, python, read_json, write_json
@@ -363,3 +364,8 @@ def test_the_doctor_finds_what_is_wrong(zoo, monkeypatch, capsys):
 def test_every_checkpoint_verifies(name):
     report = verification.verify(name, speed=False)
     assert report.holds, [number for number in report.numbers if number.verdict == "differs"]
+
+
+def test_the_memory_of_the_measuring_process_is_not_counted(films: Path) -> None:
+    ballast = np.ones(80_000_000)  # 640 MB here, none there
+    assert verification.peak_memory(films, ["a lovely film"]) < 1e-6 * ballast.nbytes
