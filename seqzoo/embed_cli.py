@@ -147,6 +147,7 @@ def _read_corpus(options: argparse.Namespace) -> tuple[Any, dict[str, Any], dict
 def _train(options: argparse.Namespace) -> None:
     import os
 
+    from seqzoo import hub
     from seqzoo.embeddings import fasttext, svd, word2vec
     from seqzoo.embeddings.vectors import WordVectors
     from seqzoo.fitting import machine
@@ -174,7 +175,8 @@ def _train(options: argparse.Namespace) -> None:
     training = {**read, "epochs": epochs, "seconds": round(seconds, 1), "machine": machine()}
     training |= {"workers": named.get("workers", 1), "words_per_second": round(read["tokens"] * epochs / seconds)}
     training["data"] = facts
-    (folder / TRAINING).write_text(json.dumps(training, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with hub.replace_file(folder / TRAINING) as file:
+        file.write((json.dumps(training, indent=2, ensure_ascii=False) + "\n").encode())
     done = {"folder": str(folder), "words": len(vectors), "vector_size": vectors.size, "sha256": vectors.sha256, **training}
     speed = f"{training['words_per_second']:,} words/s"
     _say(options, done, [f"{folder}\t{len(vectors):,} words of {vectors.size} numbers in {seconds:.0f} s, {speed}"])
