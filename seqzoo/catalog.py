@@ -30,8 +30,13 @@ PACKAGE = Path(__file__).parent
 ROOMS = ("architectures", "corpora", "models", "tasks")
 OPEN_ROOMS = ("architectures", "corpora")  # other packages may add to these by entry point `seqzoo.<room>`
 OVERLAYS = {"trainer", "initialise"}  # folders of recipes that overlay another and are none themselves
-SHARED = {"corpora": {"datamodule"}}  # files of a room that are no animal
-MODELS = {"text-classification": "text_classifier"}  # which model serves a task of config.json
+SHARED = {"corpora": {"datamodule", "labelled_series", "series_datamodule"}}  # files of a room that are no animal
+MODELS = {  # which model serves a task of config.json
+    "anomaly-detection": "anomaly_detector",
+    "text-classification": "text_classifier",
+    "time-series-classification": "series_classifier",
+    "time-series-forecasting": "forecaster",
+}
 WORD_VECTORS = "word-vectors"  # the task of a checkpoint that holds no model but a table of words
 
 

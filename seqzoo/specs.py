@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     State = Tensor | tuple[Tensor, ...] | None
 
-__all__ = ["Encoded", "SeriesBatch", "SeriesSpec", "TextBatch", "TextSpec"]
+__all__ = ["Encoded", "LabelledSeriesBatch", "SeriesBatch", "SeriesSpec", "TextBatch", "TextSpec"]
 
 
 class TextSpec(NamedTuple):
@@ -21,7 +21,7 @@ class TextSpec(NamedTuple):
 
 
 class SeriesSpec(NamedTuple):
-    """Values of `n_channels` at `context_length` steps, of which the next `horizon` steps are asked."""
+    """Values of `n_channels` at `context_length` steps; asked are `horizon` later steps, 0 where none are."""
 
     n_channels: int
     context_length: int
@@ -37,11 +37,19 @@ class TextBatch(NamedTuple):
 
 
 class SeriesBatch(NamedTuple):
-    """past (B, L, C) and future (B, H, C) float32, observed (B, H, C) bool: False where the future is missing."""
+    """past (B, L, C) and future (B, H, K) of the K targets, float32; observed (B, H, K) bool: False where it is missing."""
 
     past: Tensor
     future: Tensor
     observed: Tensor
+
+
+class LabelledSeriesBatch(NamedTuple):
+    """values (B, T, C) float32, lengths (B,) int64 and at least 1, targets int64: (B,), or (B, T) with -100 for none."""
+
+    values: Tensor
+    lengths: Tensor
+    targets: Tensor
 
 
 class Encoded(NamedTuple):
