@@ -88,7 +88,7 @@ def test_a_run_is_measured_on_test_and_recorded_with_its_own_seed(make_run, zoo,
 def test_test_is_touched_once_per_run(make_run, zoo, monkeypatch, capsys):
     run = make_run(1)
     assert cli.main(["record", str(run)]) == 0
-    monkeypatch.setattr("seqzoo.verification.evaluate", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("seqzoo.measures.text_classification.evaluate", lambda *_: pytest.fail("measured again"))
     assert cli.main(["record", str(run), str(run)]) == 0
     assert len(rows(zoo)) == 1 and "recorded already" in capsys.readouterr().out
 
