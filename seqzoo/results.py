@@ -311,7 +311,7 @@ def _temperatures(table: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         "Mean absolute error on the test split, in °C, of the temperature 24 hours ahead. The lectures' figures are of",
         "Jena, ours of Szeged, which is other weather: compare what each gains on the last value of its own data.",
         "",
-        "| the lectures' row | lectures, Jena | gain | ours, Szeged | gain | seeds | our best | parameters | time | recipe |",
+        "| the lectures' row | lectures, Jena | gain | ours, Szeged | gain | seeds | best | parameters | time | recipe |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -388,10 +388,11 @@ def _render_long(figures: Sequence[Mapping[str, str]], runs: Sequence[Mapping[st
                 cells.setdefault((architecture, "reported"), {})[horizon] = told
         if not counted:
             continue
-        seeds = f"{min(counted)}" if min(counted) == max(counted) else f"{min(counted)} to {max(counted)}"
+        seeds = f"{min(counted)} to {max(counted)}" if min(counted) < max(counted) else f"{max(counted)}"
+        seeds += " seeds" if max(counted) > 1 else " seed"
         lines += ["", f"## Long horizons: {corpus}", ""]
         lines += ["MSE / MAE of all channels, standardised by train, every test window counted; recipes"]
-        lines += [f"`{PurePath(own[0]['recipe']).parent}/{corpus}-<network>-<horizon>`, mean over {seeds} seed(s).", ""]
+        lines += [f"`{PurePath(own[0]['recipe']).parent}/{corpus}-<network>-<horizon>`, mean over {seeds}.", ""]
         lines += [f"| network | | {' | '.join(horizons)} |", "|---|---|" + "---|" * len(horizons)]
         for (architecture, whose), by_horizon in cells.items():
             told = " | ".join(by_horizon.get(horizon, "-") for horizon in horizons)
