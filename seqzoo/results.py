@@ -60,7 +60,6 @@ class Unit(NamedTuple):
 
 UNITS = {
     "% accuracy": Unit("test_accuracy", 100, 2, max),
-    "% event F1": Unit("test_event_f1", 100, 2, max),
     "°C mean absolute error": Unit("test_mae", 1, 3, min),
 }
 
@@ -163,7 +162,7 @@ def content(folder: Path) -> bytes:
         [
             render(compare(folder)),
             _render_long(_read(folder, LONG), runs),
-            _render_reported(_rows(folder, REPORTED)),
+            _render_reported(_rows(folder, REPORTED, skip=True)),
             *tables,
             verified,
         ]
@@ -219,9 +218,10 @@ def compare(folder: Path) -> list[dict[str, Any]]:
     return _rows(folder, LECTURES)
 
 
-def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
-    runs, published = _read(folder, RUNS), _published()
-    return [_row(figure, runs, published) for figure in _read(folder, name)]
+def _rows(folder: Path, name: str, skip: bool = False) -> list[dict[str, Any]]:
+    """A row per figure of one of our files; with `skip` those whose recipe is not bundled are left out."""
+    runs, published, known = _read(folder, RUNS), _published(), set(catalog.list_recipes())
+    return [_row(one, runs, published) for one in _read(folder, name) if not skip or one["recipe"] in known]
 
 
 def _row(figure: Mapping[str, str], runs: Sequence[Mapping[str, str]], published: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,7 +232,7 @@ def _row(figure: Mapping[str, str], runs: Sequence[Mapping[str, str]], published
     row: dict[str, Any] = {
         **{key: figure[key] for key in ("table", "row", "unit", "note", "recipe")},
         "figure": float(figure["figure"]) / unit.scale if figure["figure"] else None,
-        "values": [_number(run, unit.column) for run in own],
+        "values": [float(run[unit.column]) for run in own],
         "seeds": [int(run["seed"]) for run in own],
         "earlier": earlier,
     }
@@ -249,13 +249,6 @@ def _row(figure: Mapping[str, str], runs: Sequence[Mapping[str, str]], published
         }
         row["best"] = unit.better(same.items(), key=lambda pair: pair[1], default=None)
     return row
-
-
-def _number(run: Mapping[str, str], column: str) -> float:
-    """A metric of a recorded run: from its own column, or from all that were measured."""
-    if column in run:
-        return float(run[column])
-    return float(json.loads(run["test_metrics"])[column.removeprefix("test_")])
 
 
 def _of_recipe(
