@@ -26,7 +26,7 @@ MAY_IMPORT = {  # room -> rooms; a room of several files may also import its own
     "cache": set(),
     "hub": {"cache", "catalog", "cards"},
     "sharing": {"cache", "cards", "catalog", "hub", "trust"},
-    "models": {"catalog", "layers", "preprocessing", "hub", "sharing", "specs"},
+    "models": {"catalog", "layers", "models", "preprocessing", "hub", "sharing", "specs"},
     "tasks": {"models", "catalog", "preprocessing", "specs"},
     "corpora": {"specs", "preprocessing", "corpora"},
     "callbacks": {"embeddings", "catalog", "hub", "callbacks"},

@@ -197,7 +197,7 @@ class LabelledSeriesPreprocessor:
             present = np.isfinite(values)
             count = np.maximum(present.sum(0), 1)
             mean = np.where(present, values, 0.0).sum(0) / count
-            std = np.sqrt(np.where(present, values - mean, 0.0).__pow__(2).sum(0) / count)
+            std = np.sqrt(np.square(np.where(present, values - mean, 0.0)).sum(0) / count)
             values = (values - mean) / np.where(std > SMALLEST, std, 1.0)
         elif self.scaling == "train":
             if self.mean is None:
