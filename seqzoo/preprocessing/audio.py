@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ def frames(samples: np.ndarray, frame: int, hop: int) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop][:count]
 
 
+@lru_cache
 def mel_filters(sample_rate: int, size: int, n_mels: int, low: float, high: float) -> np.ndarray:
     """Triangular filters (size // 2 + 1, n_mels) over the frequencies of a transform of `size` samples, 1 at their middles.
 
