@@ -29,7 +29,7 @@ MAY_IMPORT = {  # room -> rooms; a room of several files may also import its own
     "models": {"catalog", "layers", "models", "preprocessing", "hub", "sharing", "specs"},
     "tasks": {"models", "catalog", "preprocessing", "specs"},
     "corpora": {"specs", "preprocessing", "corpora"},
-    "callbacks": {"embeddings", "catalog", "hub", "callbacks"},
+    "callbacks": {"embeddings", "catalog", "hub", "preprocessing", "callbacks"},  # preprocessing: what events are
     "factory": {"catalog"},
     "trust": set(),
     "measures": {"cache", "catalog", "hub", "measures", "models", "preprocessing", "specs"},

@@ -31,7 +31,7 @@ class Recording(NamedTuple):
 
 class FSDD(LabelledSeriesDataModule):
     """Single digits, 8 kHz, trimmed (Jackson et al., 2018). Recordings 0 to 4 of each digit and speaker are the official
-    test split, 300; of the other 2,700, `validation_recordings` of each (5 to 9 by default: 300) are held out for validation.
+    test split, 300; of the other 2,700, `validation_recordings` of each (5 to 9 by default: 300) are held out to validate.
 
     `frame` and `hop` of the spectrum are in samples: 25 and 10 ms. The rest is as in LabelledSeriesPreprocessor.
 

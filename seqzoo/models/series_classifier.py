@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from seqzoo import catalog, hub, sharing
 from seqzoo.models._predicting import Classification, bar, beside_each_other, check_batch_size, check_labels, push
-from seqzoo.preprocessing.events import decode
+from seqzoo.preprocessing.events import Scored, candidates, keep
 from seqzoo.preprocessing.labelled import LabelledSeriesPreprocessor, is_one_series
 from seqzoo.specs import SeriesSpec
 
@@ -180,16 +180,19 @@ class SeriesClassifier(nn.Module):
 
     def events(self, probabilities: np.ndarray) -> Events:
         """(T, labels) of one series -> its events."""
-        classes, scored = decode(
-            probabilities,
-            background=None if self.background is None else self.labels.index(self.background),
-            median_steps=self.median_steps,
-            minimum_steps=self.minimum_steps,
-            threshold=self.threshold,
-        )
+        classes, scored = self.decode(probabilities)
         time = self.preprocessor.time
         found = tuple(Event(self.labels[run.label], time(run.start), time(run.stop), score) for run, score in scored)
         return Events(found, tuple(self.labels[label] for label in classes.tolist()), self.preprocessor.unit)
+
+    def decode(self, probabilities: np.ndarray) -> tuple[np.ndarray, list[Scored]]:
+        """(T, labels) of one series -> the class of each step (T,), and its events in steps."""
+        classes, scored = candidates(probabilities, self.background_index, self.median_steps)
+        return classes, keep(scored, self.minimum_steps, self.threshold)
+
+    @property
+    def background_index(self) -> int | None:
+        return None if self.background is None else self.labels.index(self.background)
 
     def encode(self, inputs: Any, *, batch_size: int = 32) -> Tensor:
         """The network's summary of one raw series (D,) or of each of several (N, D), float32, on the CPU."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Run", "Scored", "decode", "match", "median_filter", "overlap", "runs"]
+__all__ = ["Run", "Scored", "candidates", "keep", "match", "median_filter", "overlap", "runs"]
 
 OVERLAP = 0.5  # intersection over union from which an event is found
 
@@ -74,18 +74,16 @@ class Scored(NamedTuple):
     score: float
 
 
-def decode(
-    probabilities: np.ndarray, *, background: int | None, median_steps: int, minimum_steps: int, threshold: float
-) -> tuple[np.ndarray, list[Scored]]:
-    """(T, K) -> the class of each step (T,) int64, and the events.
+def candidates(probabilities: np.ndarray, background: int | None, median_steps: int) -> tuple[np.ndarray, list[Scored]]:
+    """(T, K) -> the class of each step (T,) int64, and every run of one but `background`.
 
-    Each class's probability is median-filtered over `median_steps`, the likeliest class taken at each step; its runs are
-    events, except those of `background`, shorter than `minimum_steps`, or of a mean probability below `threshold`.
+    Each class's probability is median-filtered over `median_steps`, and the likeliest class taken at each step.
     """
     classes = median_filter(probabilities, median_steps).argmax(1)
-    scored = [
-        Scored(run, float(probabilities[run.start : run.stop, run.label].mean()))
-        for run in runs(classes, background)
-        if run.stop - run.start >= minimum_steps
-    ]
-    return classes, [one for one in scored if one.score >= threshold]
+    found = runs(classes, background)
+    return classes, [Scored(run, float(probabilities[run.start : run.stop, run.label].mean())) for run in found]
+
+
+def keep(scored: Sequence[Scored], minimum_steps: int, threshold: float) -> list[Scored]:
+    """Those that are events: not shorter than `minimum_steps`, and not of a mean probability below `threshold`."""
+    return [one for one in scored if one.run.stop - one.run.start >= minimum_steps and one.score >= threshold]
