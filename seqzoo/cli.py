@@ -218,10 +218,11 @@ def _info(options: argparse.Namespace) -> None:
 
 
 def _keywords(function: Any) -> dict[str, Any]:
+    """Arguments and their defaults; `(required)` where there is none."""
     import inspect
 
-    parameters = inspect.signature(function).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+    own = [one for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    return {one.name: "(required)" if one.default is one.empty else one.default for one in own}
 
 
 def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -60,7 +60,6 @@ class Unit(NamedTuple):
 
 UNITS = {
     "% accuracy": Unit("test_accuracy", 100, 2, max),
-    "% event F1": Unit("test_event_f1", 100, 2, max),
     "°C mean absolute error": Unit("test_mae", 1, 3, min),
 }
 
@@ -163,7 +162,7 @@ def content(folder: Path) -> bytes:
         [
             render(compare(folder)),
             _render_long(_read(folder, LONG), runs),
-            _render_reported(_rows(folder, REPORTED)),
+            _render_reported(_rows(folder, REPORTED, skip=True)),
             *tables,
             verified,
         ]
@@ -219,9 +218,10 @@ def compare(folder: Path) -> list[dict[str, Any]]:
     return _rows(folder, LECTURES)
 
 
-def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
-    runs, published = _read(folder, RUNS), _published()
-    return [_row(figure, runs, published) for figure in _read(folder, name)]
+def _rows(folder: Path, name: str, skip: bool = False) -> list[dict[str, Any]]:
+    """A row per figure of one of our files; with `skip` those whose recipe is not bundled are left out."""
+    runs, published, known = _read(folder, RUNS), _published(), set(catalog.list_recipes())
+    return [_row(one, runs, published) for one in _read(folder, name) if not skip or one["recipe"] in known]
 
 
 def _row(figure: Mapping[str, str], runs: Sequence[Mapping[str, str]], published: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,7 +232,7 @@ def _row(figure: Mapping[str, str], runs: Sequence[Mapping[str, str]], published
     row: dict[str, Any] = {
         **{key: figure[key] for key in ("table", "row", "unit", "note", "recipe")},
         "figure": float(figure["figure"]) / unit.scale if figure["figure"] else None,
-        "values": [_number(run, unit.column) for run in own],
+        "values": [float(run[unit.column]) for run in own],
         "seeds": [int(run["seed"]) for run in own],
         "earlier": earlier,
     }
@@ -249,13 +249,6 @@ def _row(figure: Mapping[str, str], runs: Sequence[Mapping[str, str]], published
         }
         row["best"] = unit.better(same.items(), key=lambda pair: pair[1], default=None)
     return row
-
-
-def _number(run: Mapping[str, str], column: str) -> float:
-    """A metric of a recorded run: from its own column, or from all that were measured."""
-    if column in run:
-        return float(run[column])
-    return float(json.loads(run["test_metrics"])[column.removeprefix("test_")])
 
 
 def _of_recipe(
@@ -311,7 +304,7 @@ def _temperatures(table: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         "Mean absolute error on the test split, in °C, of the temperature 24 hours ahead. The lectures' figures are of",
         "Jena, ours of Szeged, which is other weather: compare what each gains on the last value of its own data.",
         "",
-        "| the lectures' row | lectures, Jena | gain | ours, Szeged | gain | seeds | our best | parameters | time | recipe |",
+        "| the lectures' row | lectures, Jena | gain | ours, Szeged | gain | seeds | best | parameters | time | recipe |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -388,10 +381,11 @@ def _render_long(figures: Sequence[Mapping[str, str]], runs: Sequence[Mapping[st
                 cells.setdefault((architecture, "reported"), {})[horizon] = told
         if not counted:
             continue
-        seeds = f"{min(counted)}" if min(counted) == max(counted) else f"{min(counted)} to {max(counted)}"
+        seeds = f"{min(counted)} to {max(counted)}" if min(counted) < max(counted) else f"{max(counted)}"
+        seeds += " seeds" if max(counted) > 1 else " seed"
         lines += ["", f"## Long horizons: {corpus}", ""]
         lines += ["MSE / MAE of all channels, standardised by train, every test window counted; recipes"]
-        lines += [f"`{PurePath(own[0]['recipe']).parent}/{corpus}-<network>-<horizon>`, mean over {seeds} seed(s).", ""]
+        lines += [f"`{PurePath(own[0]['recipe']).parent}/{corpus}-<network>-<horizon>`, mean over {seeds}.", ""]
         lines += [f"| network | | {' | '.join(horizons)} |", "|---|---|" + "---|" * len(horizons)]
         for (architecture, whose), by_horizon in cells.items():
             told = " | ".join(by_horizon.get(horizon, "-") for horizon in horizons)

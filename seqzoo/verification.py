@@ -310,6 +310,7 @@ def publish(
     trained, data = hub.load(f"local-dir:{source}"), corpus_of(recipe)
     measure = measures.of(trained.task)
     hub.check_place(target)
+    others = _others(trained.task, baselines)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.publishing-", dir=target.parent) as place:
         halved = trained.save_pretrained(Path(place) / target.name, half=True)
@@ -324,7 +325,7 @@ def publish(
             **({"license": license} if license else {}),
             "test": {"split": "test", **scores, "how": f"{measure.__name__}.evaluate"},
             **({"parts": parts} if parts else {}),
-            "baselines": {**measure.baselines(data, "test"), **_others(trained.task, baselines)},
+            "baselines": {**measure.baselines(data, "test"), **others},
             "training": {**training, "seeds_tried": dict(seeds_tried), "chosen": chosen},
             **({"embedding": embedding} if embedding else {}),
             "data": {

@@ -174,4 +174,5 @@ def test_results_md_is_what_the_records_say(checkout):
 
 def test_every_row_names_a_recipe_and_every_recipe_of_the_lectures_has_a_row(checkout):
     named = [row["recipe"] for row in results.compare(checkout / "results")]
-    assert sorted(named) == catalog.list_recipes("lectures/*")
+    jena = catalog.list_recipes("lectures/jena-*")  # the same networks, for those who have the lectures' own file
+    assert sorted(named) == [name for name in catalog.list_recipes("lectures/*") if name not in jena]
