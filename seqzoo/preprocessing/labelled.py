@@ -142,12 +142,15 @@ class LabelledSeriesPreprocessor:
     def read(self, raw: Any) -> np.ndarray:
         """One raw series -> (T, n_channels): float32, or int16 samples of sound.
 
-        `raw` is an array, tensor or DataFrame (T,) or (T, n_channels), a list of numbers, the path of a .csv file (a column
-        for each channel, in order; a first row of names is passed over), or of sound the path of a .wav file. Sound is
-        16-bit integers, or numbers from -1 to 1. Raises ValueError for what is none of these, TypeError for no numbers.
+        `raw` is an array, tensor or DataFrame (T,) or (T, n_channels), a list of numbers, a dict of columns, the path of a
+        .csv file (a column for each channel, in order; a first row of names is passed over), or of sound the path of a .wav
+        file. Sound is 16-bit samples, whole numbers, or numbers from -1 to 1. Raises ValueError for what is none of these,
+        TypeError for what is no number.
         """
         if isinstance(raw, str | os.PathLike):
             raw = self._read_file(Path(raw))
+        elif isinstance(raw, Mapping):
+            raw = np.array(list(raw.values()), object).T
         array = np.asarray(raw.detach().cpu() if hasattr(raw, "detach") else raw)
         if array.dtype == object:
             array = _without_none(array)
@@ -168,9 +171,11 @@ class LabelledSeriesPreprocessor:
         if array.dtype.kind == "f":
             if np.isnan(array).any():
                 raise ValueError("samples of sound must be numbers, got NaN")
-            if (largest := np.abs(array).max()) > 1.5:
-                raise ValueError(f"samples of sound are from -1 to 1, or 16-bit integers; got the number {largest:g}")
-            return array.astype(np.float32)
+            largest = np.abs(array).max()
+            if largest <= 1.5:
+                return array.astype(np.float32)
+            if (array != np.round(array)).any():
+                raise ValueError(f"samples of sound are from -1 to 1, or whole numbers of 16 bits; got {largest:g}")
         if array.min() < -FULL_SCALE or array.max() >= FULL_SCALE:
             raise ValueError(f"integer samples must have 16 bits, got {array.min()} to {array.max()}")
         return array.astype(np.int16)
@@ -179,8 +184,8 @@ class LabelledSeriesPreprocessor:
         kind = path.suffix.lower()
         if self.is_sound and kind == ".wav":
             return read_wave(path, self.sample_rate)
-        if self.is_sound or kind != ".csv":
-            raise ValueError(f"a file must be {'.wav' if self.is_sound else '.csv'}, got {str(path)!r}")
+        if kind != ".csv":
+            raise ValueError(f"a file must be {'.wav or .csv' if self.is_sound else '.csv'}, got {str(path)!r}")
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if row]
         if rows and not all(_is_number(cell) for cell in rows[0]):
@@ -245,11 +250,11 @@ class LabelledSeriesPreprocessor:
 
 
 def is_one_series(inputs: Any) -> bool:
-    """Whether predict's argument is one series: a path, an array of one or two dimensions, or a list of numbers.
+    """Whether predict's argument is one series: a path, an array of one or two dimensions, a dict of columns, some numbers.
 
     A list of lists is several series of one channel each; of several channels, give arrays.
     """
-    if isinstance(inputs, str | os.PathLike):
+    if isinstance(inputs, str | os.PathLike | Mapping):
         return True
     if hasattr(inputs, "ndim"):
         return inputs.ndim < 3
