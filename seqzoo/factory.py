@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from lightning import LightningDataModule, LightningModule
     from torch import nn
 
+    from seqzoo.preprocessing.labelled import LabelledSeriesPreprocessor
     from seqzoo.preprocessing.tokenizer import Tokenizer
     from seqzoo.specs import SeriesSpec, TextSpec
 
@@ -29,7 +31,7 @@ def create_model(
     *,
     task: str = "text-classification",
     corpus: str | LightningDataModule | None = None,
-    preprocessor: Tokenizer | None = None,
+    preprocessor: Tokenizer | LabelledSeriesPreprocessor | None = None,
     labels: Sequence[str] | None = None,
     **arguments: Any,
 ) -> nn.Module:
@@ -48,10 +50,12 @@ def create_model(
         data = create_datamodule(corpus) if isinstance(corpus, str) else corpus
         data.prepare_data()
         data.setup("fit")
-        preprocessor, labels, options = data.tokenizer, data.labels, data.preprocessing
+        preprocessor = data.tokenizer if hasattr(data, "tokenizer") else data.preprocessor
+        labels, options = data.labels, data.preprocessing
     elif preprocessor is None or labels is None:
         raise ValueError("create_model needs both preprocessor= and labels= where no corpus is given")
-    return model(architecture, arguments, tokenizer=preprocessor, labels=labels, **options)
+    named = "tokenizer" if "tokenizer" in inspect.signature(model).parameters else "preprocessor"
+    return model(architecture, arguments, labels=labels, **{named: preprocessor}, **options)
 
 
 def create_task(model: nn.Module, *, optimizer: Any = None, lr_scheduler: Any = None, **options: Any) -> LightningModule:

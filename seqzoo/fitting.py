@@ -26,7 +26,6 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from seqzoo import __version__, catalog
 from seqzoo.hub import replace_file, shapes_only, shows_progress
-from seqzoo.specs import TextSpec
 
 __all__ = ["CLI", "run"]
 
@@ -132,10 +131,12 @@ class CLI(LightningCLI):
         given = config["model"].get("init_args", {})
         try:
             if "architecture" in given:
-                network, arguments = catalog.resolve("architectures", given["architecture"]), given.get("arguments") or {}
-                catalog.check_arguments(given["architecture"], network, arguments)
-                with shapes_only():
-                    network(TextSpec(vocab_size=100), **arguments)
+                module, _, name = config["model"]["class_path"].rpartition(".")
+                task, arguments = getattr(import_module(module), name), given.get("arguments") or {}
+                if spec := getattr(task, "some_spec", None):  # a task of ours
+                    task.check(given["architecture"], arguments)
+                    with shapes_only():
+                        catalog.resolve("architectures", given["architecture"])(spec, **arguments)
             for stanza in (config["data"], *(config["trainer"]["callbacks"] or ())):
                 if stanza is not None and stanza["class_path"].startswith("seqzoo."):
                     module, _, name = stanza["class_path"].rpartition(".")

@@ -24,7 +24,7 @@ from torchmetrics.classification import (
 from seqzoo import catalog
 from seqzoo.models.text_classifier import TextClassifier
 from seqzoo.preprocessing.tokenizer import Tokenizer
-from seqzoo.specs import TextBatch
+from seqzoo.specs import TextBatch, TextSpec
 
 __all__ = ["TextClassification"]
 
@@ -49,6 +49,7 @@ class TextClassification(L.LightningModule):
     """
 
     model: TextClassifier | None
+    some_spec = TextSpec(vocab_size=100)  # that every network of the task must take, to try its arguments on
 
     def __init__(
         self,

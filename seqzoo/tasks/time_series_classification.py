@@ -16,7 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from seqzoo.models.series_classifier import SETTINGS, SeriesClassifier
 from seqzoo.preprocessing.events import match, runs
 from seqzoo.preprocessing.labelled import LabelledSeriesPreprocessor
-from seqzoo.specs import LabelledSeriesBatch
+from seqzoo.specs import LabelledSeriesBatch, SeriesSpec
 
 __all__ = ["TimeSeriesClassification"]
 
@@ -39,6 +39,7 @@ class TimeSeriesClassification(L.LightningModule):
     """
 
     model: SeriesClassifier | None
+    some_spec = SeriesSpec(n_channels=3, context_length=480, horizon=0)  # to try a network's arguments on
 
     def __init__(
         self,
