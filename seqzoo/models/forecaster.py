@@ -81,7 +81,7 @@ class Forecaster(nn.Module):
             raise ValueError(f"{architecture} reads texts, no series; see seqzoo list architectures")
         gives = getattr(network, "gives", "encoded")
         if gives == "reconstruction":
-            raise ValueError(f"{architecture} gives a reconstruction; a forecaster needs a network that encodes or forecasts")
+            raise ValueError(f"{architecture} gives a reconstruction; a forecaster needs one that encodes or forecasts")
         if quantiles is None:
             return
         if gives == "forecast":
@@ -336,4 +336,3 @@ def _is_one(history: Any) -> bool:
     if isinstance(history, str | os.PathLike | Mapping | np.ndarray) or hasattr(history, "columns"):
         return True
     return isinstance(history, Sequence) and len(history) > 0 and isinstance(history[0], int | float | np.number)
-

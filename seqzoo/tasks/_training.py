@@ -26,19 +26,22 @@ class Training(L.LightningModule):
     lr_scheduler: LRSchedulerCallable | None
     interval: str
 
-    def _optimise_by(
-        self, optimizer: OptimizerCallable, lr_scheduler: LRSchedulerCallable | None, interval: str
-    ) -> None:
+    def _optimise_by(self, optimizer: OptimizerCallable, lr_scheduler: LRSchedulerCallable | None, interval: str) -> None:
         """Keep the recipe's own; ValueError unless the schedule's interval is `epoch` or `step`."""
         if interval not in ("epoch", "step"):
             raise ValueError(f"lr_scheduler_interval must be epoch or step, got {interval!r}")
         self.optimizer, self.lr_scheduler, self.interval = optimizer, lr_scheduler, interval
 
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything to train."""
+        return any(parameter.requires_grad for parameter in self.model.parameters())
+
     def on_fit_start(self) -> None:
         self.model.train()  # a loaded model comes in eval mode, in which dropout does nothing
 
     def configure_optimizers(self) -> Any:
-        if not any(parameter.requires_grad for parameter in self.model.parameters()):
+        if not self.learns:
             return None
         optimizer = self.optimizer(self.model.parameters())
         if self.lr_scheduler is None:

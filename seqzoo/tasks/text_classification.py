@@ -22,11 +22,10 @@ from torchmetrics.classification import (
 from seqzoo import catalog
 from seqzoo.models.text_classifier import TextClassifier
 from seqzoo.preprocessing.tokenizer import Tokenizer
-from seqzoo.tasks._training import Training, adamw
 from seqzoo.specs import TextBatch
+from seqzoo.tasks._training import Training, adamw
 
 __all__ = ["TextClassification"]
-
 
 
 class TextClassification(Training):

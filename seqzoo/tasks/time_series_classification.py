@@ -14,11 +14,10 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from seqzoo.models.series_classifier import SETTINGS, SeriesClassifier
 from seqzoo.preprocessing.events import match, runs
 from seqzoo.preprocessing.labelled import LabelledSeriesPreprocessor
-from seqzoo.tasks._training import Training, adamw
 from seqzoo.specs import LabelledSeriesBatch
+from seqzoo.tasks._training import Training, adamw
 
 __all__ = ["TimeSeriesClassification"]
-
 
 
 class TimeSeriesClassification(Training):

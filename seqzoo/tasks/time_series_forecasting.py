@@ -27,8 +27,8 @@ class TimeSeriesForecasting(Training):
     max(q e, (q - 1) e), e = target - forecast), which `quantiles` ask for. `change` and `quantiles` as in Forecaster.
     Missing targets count nowhere. A network without parameters is measured only.
 
-    Logged are `train_loss`, `val_loss`, `val_mse` of standardised targets, and `val_mae`, in the target's unit where there is
-    one target and standardised where there are several (of quantiles: of the median); the same for `test`.
+    Logged are `train_loss`, `val_loss`, `val_mse` of standardised targets, and `val_mae`, in the target's unit where there
+    is one target and standardised where there are several (of quantiles: of the median); the same for `test`.
     """
 
     model: Forecaster | None
@@ -104,7 +104,7 @@ class TimeSeriesForecasting(Training):
         return self.model(batch.past)
 
     def training_step(self, batch: SeriesBatch, batch_idx: int) -> Tensor | None:
-        if not self.trainer.optimizers:
+        if not self.learns:
             return None
         loss = self._mean(self._losses(self(batch), batch.future), batch.observed)
         self.log("train_loss", loss, prog_bar=True, batch_size=len(batch.past))
