@@ -193,7 +193,7 @@ def test_an_array_will_do_where_no_time_is_needed(weather):
 
 
 def test_an_array_is_refused_where_the_calendar_is_read(model, weather):
-    with pytest.raises(ValueError, match="calendar.*'time', 'temperature', 'pressure'"):
+    with pytest.raises(ValueError, match=r"calendar.*'time', 'temperature', 'pressure'"):
         model.predict(weather[COLUMNS].to_numpy())
 
 

@@ -131,24 +131,25 @@ class Forecaster(nn.Module):
         `past` may be a view of windows: it is copied batch by batch.
         """
         check_batch_size(batch_size)
-        chunks = (past[start : start + batch_size] for start in range(0, len(past), batch_size))
-        batches = (torch.tensor(chunk) if isinstance(chunk, np.ndarray) else chunk for chunk in chunks)
-        outputs = self._outputs(self, batches)
+        outputs = self._outputs(self, past, batch_size)
         if not outputs:
             shape = (0, self.horizon, len(self.labels))
             return np.empty((*shape, len(self.quantiles)) if self.quantiles else shape, np.float32)
         given = torch.cat(outputs)
         return (given.sort(-1).values if self.quantiles else given).numpy()
 
-    def _outputs(self, function: Any, batches: Any) -> list[Tensor]:
-        """`function(past)` of every batch, in eval mode, on the CPU."""
-        device = next(self.parameters(), torch.empty(0)).device
-        was_training, batches = self.training, [(batch,) for batch in batches]
+    def _outputs(self, function: Any, past: Tensor | np.ndarray, batch_size: int) -> list[Tensor]:
+        """`function(past)` batch by batch, in eval mode, on the CPU; no more than the batches at work are copied."""
+        device, was_training = next(self.parameters(), torch.empty(0)).device, self.training
+
+        def batch(start: int) -> Tensor:
+            piece = past[start : start + batch_size]
+            return function((torch.tensor(piece) if isinstance(piece, np.ndarray) else piece).to(device)).cpu()
+
+        starts = [(start,) for start in range(0, len(past), batch_size)]
         self.eval()
         try:
-            if device.type == "cpu":
-                return beside_each_other(function, batches) if batches else []
-            return [function(past.to(device)).cpu() for (past,) in batches]
+            return beside_each_other(batch, starts) if starts and device.type == "cpu" else [batch(*one) for one in starts]
         finally:
             self.train(was_training)
 
@@ -207,7 +208,8 @@ class Forecaster(nn.Module):
         return list(np.concatenate(found, 1)[:, :horizon])
 
     def _longer(self, rows: Rows, forecast: np.ndarray) -> Rows:
-        """A history with its forecast (H, channels) as if measured."""
+        """What is read of a history with its forecast (H, channels), as if measured."""
+        rows = rows.part(-self.rows_needed, None)
         times = rows.times
         if times is not None:
             times = times.append(self.preprocessor.later(times, 1, len(forecast)))
@@ -249,7 +251,7 @@ class Forecaster(nn.Module):
             return self.network(past, torch.full((len(past),), past.shape[1], device=past.device)).summary.float()
 
         with torch.inference_mode():
-            encoded = torch.cat(self._outputs(summary, torch.stack([self._past(one) for one in rows]).split(batch_size)))
+            encoded = torch.cat(self._outputs(summary, torch.stack([self._past(one) for one in rows]), batch_size))
         return encoded[0] if _is_one(history) else encoded
 
     def save_pretrained(
