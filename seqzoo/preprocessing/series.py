@@ -423,6 +423,9 @@ class SeriesPreprocessor:
             for name in ("columns", "targets", "calendar", "indicated", "mean", "std"):
                 if not isinstance(told[name], list):
                     raise ValueError(f"{name} must be a list, got {told[name]!r}")
+            for name in ("mean", "std"):
+                if not all(type(value) in (int, float) for value in told[name]):
+                    raise ValueError(f"{name} must be numbers, got {told[name]!r}")
             for name in ("vectors", "missing"):
                 if not isinstance(told[name], dict) or not all(isinstance(value, list) for value in told[name].values()):
                     raise ValueError(f"{name} must map names to lists, got {told[name]!r}")
