@@ -369,6 +369,7 @@ def test_encode_gives_one_vector_per_history(model, weather):
         ({"quantiles": [0.5, 1.0]}, "between 0 and 1"),
         ({"quantiles": []}, "quantiles must"),
         ({"quantiles": 0.5}, "quantiles must"),
+        ({"architecture": "seasonal_naive", "arguments": {"period": 6}, "delay": 24}, "horizon of 29 instead"),
         ({"architecture": "dlinear", "quantiles": QUANTILES}, "quantiles need a network that encodes"),
         ({"preprocessor": SeriesPreprocessor(["temperature"])}, "not fitted"),
     ],
@@ -577,15 +578,16 @@ def test_a_training_checkpoint_loads_without_its_corpus(tmp_path, weather):
     assert again.model.eval().predict(weather).equals(task.model.eval().predict(weather))
 
 
-@pytest.mark.parametrize("changed", [{"delay": 2}, {"sampling_step": 2}, {"targets": ["pressure"]}])
+@pytest.mark.parametrize("changed", [{"delay": 2}, {"sampling_step": 2}, {"targets": ["pressure"]}, {"change": False}])
 def test_training_does_not_go_on_with_other_windows_or_targets(changed, tmp_path):
+    options = {"change": changed.pop("change")} if "change" in changed else {}
     task = TimeSeriesForecasting("gru", {"hidden_size": 8})
     trainer = train(task, make_corpus(tmp_path), limit_train_batches=1, limit_val_batches=1)
     trainer.save_checkpoint(tmp_path / "last.ckpt")
     other = L.Trainer(max_epochs=2, logger=False, enable_progress_bar=False, enable_checkpointing=False, accelerator="cpu")
     with pytest.raises(ValueError, match="trained with"):
         other.fit(
-            TimeSeriesForecasting("gru", {"hidden_size": 8}),
+            TimeSeriesForecasting("gru", {"hidden_size": 8}, **options),
             make_corpus(tmp_path, **changed),
             ckpt_path=tmp_path / "last.ckpt",
             weights_only=True,

@@ -64,6 +64,11 @@ class Forecaster(nn.Module):
         self.sampling_step, self.delay, self.change = sampling_step, delay, change
         self.spec = SeriesSpec(preprocessor.n_inputs, context_length, horizon)
         self.network = catalog.resolve("architectures", architecture)(self.spec, **self.arguments)
+        if getattr(self.network, "next_steps_only", False) and (sampling_step, delay) != (1, 1):
+            raise ValueError(
+                f"{architecture} forecasts the steps right after those it reads: sampling_step and delay must be 1, "
+                f"got {sampling_step} and {delay}; read on to a horizon of {delay + horizon - 1} instead"
+            )
         self.head = None
         if self.encodes:
             size = horizon * len(self.labels) * len(self.quantiles or [0.5])
