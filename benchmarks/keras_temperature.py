@@ -145,11 +145,11 @@ def series(corpus: str, data_dir: str | None, inputs: str, num_windows: int) -> 
             frequency=fitted.frequency,
             missing=fitted.missing,
         )
-        fitted.fit(fitted.read(data.rows("train")))
+        fitted.fit(fitted.read(data.table()).part(*data.split("train")))
     past, (target,) = (asked["context_length"] - 1) * asked["sampling_step"], fitted.target_indices
-    arrays, last = {}, {}
+    whole, arrays, last = fitted.read(data.table()), {}, {}
     for split in SPLITS:
-        rows, windows = fitted.read(data.rows(split)), data.windows(split)
+        rows, windows = whole.part(*data.split(split)), data.windows(split)
         count = len(windows) if not num_windows else min(num_windows, len(windows))
         rows = rows.part(0, past + asked["delay"] + count)
         degrees, observed = rows.values[:, target], ~np.isnan(rows.values[:, target])
