@@ -192,6 +192,13 @@ def test_an_array_will_do_where_no_time_is_needed(weather):
     assert one.predict(values[:, 0].tolist()).equals(one.predict(values[:, :1]))
 
 
+def test_a_pandas_series_by_time_is_a_history(weather):
+    model = make_model("gru", fit(make_weather(), ["temperature"], time_column="time", frequency="h"))
+    assert model.predict(weather.set_index("time")["temperature"]).equals(model.predict(weather))
+    with pytest.raises(ValueError, match="no column 'temperature'"):
+        model.predict(weather.set_index("time")["pressure"])
+
+
 def test_an_array_is_refused_where_the_calendar_is_read(model, weather):
     with pytest.raises(ValueError, match=r"calendar.*'time', 'temperature', 'pressure'"):
         model.predict(weather[COLUMNS].to_numpy())

@@ -162,8 +162,8 @@ class Forecaster(nn.Module):
         """What follows a history: a DataFrame by time (or by step, counted from the history's first row as 0), with a
         column for each target, in its units, and `<target>_<quantile>` for each quantile.
 
-        `history` is a DataFrame, a CSV file's path, a dict of columns, or, where times are not needed, an array (T, columns)
-        or (T,); a list of these gives a list. Its last rows are read; what `SeriesPreprocessor.read` repaired stands in
+        `history` is a DataFrame or Series, a CSV file's path, a dict of columns, or, where times are not needed, an array
+        (T, columns) or (T,); a list of these gives a list. Its last rows are read; what `SeriesPreprocessor.read` repaired stands in
         `result.attrs["repairs"]`. A smaller `horizon` than the trained one cuts. A larger one is rolled out, forecasts being
         read as if they had been measured, where the model reads nothing but its targets and the calendar.
 
@@ -340,6 +340,6 @@ class Forecaster(nn.Module):
 
 def _is_one(history: Any) -> bool:
     """Whether it is one history and not several: a table, a path, an array, or numbers in a row."""
-    if isinstance(history, str | os.PathLike | Mapping | np.ndarray) or hasattr(history, "columns"):
+    if isinstance(history, str | os.PathLike | Mapping | np.ndarray) or hasattr(history, "iloc"):
         return True
     return isinstance(history, Sequence) and len(history) > 0 and isinstance(history[0], int | float | np.number)

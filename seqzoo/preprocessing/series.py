@@ -177,7 +177,7 @@ class SeriesPreprocessor:
     # Reading
 
     def read(self, history: Any, *, at_least: int = 1) -> Rows:
-        """Rows of a DataFrame, a CSV file's path, a dict of columns, or an array (T, columns) of evenly spaced rows.
+        """Rows of a DataFrame or Series, a CSV file's path, a dict of columns, or an array (T, columns) of even steps.
 
         Sorts by time, drops all but the first row of a time, inserts missing steps as missing values, and says so in
         `repairs` and the log. Times with offsets become UTC, times without stay as they are; a DatetimeIndex serves as well
@@ -191,6 +191,8 @@ class SeriesPreprocessor:
             history = read_csv(history)
         elif isinstance(history, Mapping):
             history = pd.DataFrame(dict(history))
+        elif isinstance(history, pd.Series):
+            history = history.to_frame()
         if isinstance(history, pd.DataFrame):
             values, times = self._values(history), self.times(history)
         else:
