@@ -163,9 +163,9 @@ class Forecaster(nn.Module):
         column for each target, in its units, and `<target>_<quantile>` for each quantile.
 
         `history` is a DataFrame or Series, a CSV file's path, a dict of columns, or, where times are not needed, an array
-        (T, columns) or (T,); a list of these gives a list. Its last rows are read; what `SeriesPreprocessor.read` repaired stands in
-        `result.attrs["repairs"]`. A smaller `horizon` than the trained one cuts. A larger one is rolled out, forecasts being
-        read as if they had been measured, where the model reads nothing but its targets and the calendar.
+        (T, columns) or (T,); a list of these gives a list. Its last rows are read; what `SeriesPreprocessor.read` repaired
+        stands in `result.attrs["repairs"]`. A smaller `horizon` than the trained one cuts. A larger one is rolled out,
+        forecasts being read as if they had been measured, where the model reads nothing but its targets and the calendar.
 
         Raises ValueError for a history that is too short or no such table, and for a horizon that cannot be had.
         """
