@@ -35,7 +35,8 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 CONFIG = "config.json"
-CARD_FILES = ("README.md", "metrics.json", "recipe.yaml")
+EXAMPLE = "example.csv"  # of a series; what a text checkpoint says is in its metrics.json
+CARD_FILES = ("README.md", "metrics.json", "recipe.yaml", EXAMPLE)
 LARGEST_CONFIG, LARGEST_FILE = 16 << 20, 2 << 30  # bytes
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
@@ -270,7 +271,8 @@ def _fill(
         _remove(snapshot / CONFIG, place)
         raise DownloadError(f"{repo_id} at {commit} is no checkpoint of seqzoo: {error}") from None
     for name in CARD_FILES:  # before what makes it whole
-        get(name, None)
+        if name != EXAMPLE or name in sizes:
+            get(name, None)
     for name, wanted in files.items():
         get(name, {"sha256": wanted["sha256"], "bytes": wanted["bytes"]})
 

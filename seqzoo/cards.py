@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from seqzoo import catalog
-from seqzoo.cache import COMMIT, LARGEST_CONFIG, check_repo_id, is_plain_name
+from seqzoo import catalog, measures
+from seqzoo.cache import COMMIT, LARGEST_CONFIG, check_repo_id, fingerprint, is_plain_name
 
 __all__ = [
     "card",
@@ -17,7 +17,6 @@ __all__ = [
     "index",
     "is_ours",
     "list_checkpoints",
-    "main_metric",
     "merge",
     "merge_head",
     "metadata",
@@ -29,22 +28,6 @@ __all__ = [
     "unverified",
 ]
 
-METRICS = {  # those that a card gives, as far as they were measured: name -> the Hub's arguments of it
-    "accuracy": {},
-    "micro_f1": {"average": "micro"},
-    "macro_f1": {"average": "macro"},
-    "positive_f1": {"average": "binary"},
-    "exact_match": {},
-    "mcc": {},
-    "log_loss": {},
-    "calibration_error": {"bins": 15},
-}
-SAID = {
-    "positive_f1": "F1 of `{second}`",
-    "exact_match": "texts whose labels are all right",
-    "mcc": "Matthews' correlation",
-    "calibration_error": "calibration error (15 bins)",
-}
 CHECKED = ("repo_id", "revision", "label", "files")
 NEEDED = ("label", "test", "baselines", "training", "data", "speed", "bytes", "parameters", "example", "limits")  # by a card
 VECTORS_NEEDED = (
@@ -61,11 +44,10 @@ VECTORS_NEEDED = (
 )
 FORM: dict[str, Any] = {  # the types of what a card tells
     **dict.fromkeys(("label", "test.split", "data.corpus", "data.type", "data.config", "data.citation"), str),
-    **dict.fromkeys(("training.machine", "training.chosen", "speed.machine", "example.text"), str),
-    **dict.fromkeys(("test", "baselines", "data.fingerprints", "training.seeds_tried"), dict),
+    **dict.fromkeys(("training.machine", "training.chosen", "speed.machine"), str),
+    **dict.fromkeys(("test", "baselines", "data.fingerprints", "training.seeds_tried", "example"), dict),
     **dict.fromkeys(("test.n", "training.epochs", "speed.n", "speed.threads", "bytes", "parameters"), int),
-    **dict.fromkeys(("test.macro_f1", "test.log_loss", "training.seconds"), (int, float)),
-    **dict.fromkeys(("speed.p50_ms", "speed.p95_ms", "speed.peak_memory_mb"), (int, float)),
+    **dict.fromkeys(("training.seconds", "speed.p50_ms", "speed.p95_ms", "speed.peak_memory_mb"), (int, float)),
     **dict.fromkeys(("data.language", "limits"), list),
 }
 BEGIN = "<!-- seqzoo: written from metrics.json and recipe.yaml; your own text may stand before and after these lines -->"
@@ -132,9 +114,9 @@ def metrics(folder: Path) -> dict[str, Any]:
     return numbers
 
 
-def check(folder: Path, numbers: Mapping[str, Any]) -> None:
-    """ValueError unless metrics.json has all that a card gives, each in its form."""
-    place, vectors = folder / "metrics.json", "vector_size" in numbers and "test" not in numbers
+def check(folder: Path, numbers: Mapping[str, Any], task: str) -> None:
+    """ValueError unless metrics.json has all that a card of a task's checkpoint gives, each in its form."""
+    place, vectors = folder / "metrics.json", task == catalog.WORD_VECTORS
     needed = VECTORS_NEEDED if vectors else NEEDED
     if missing := [key for key in needed if key not in numbers]:
         raise ValueError(
@@ -149,24 +131,38 @@ def check(folder: Path, numbers: Mapping[str, Any]) -> None:
             value = value.get(step) if isinstance(value, dict) else None
         if not isinstance(value, expected) or isinstance(value, bool):
             raise ValueError(f"{place}: {path} is {value!r}, which a card cannot tell; measure it by seqzoo publish")
-    test, example, parts = numbers["test"], numbers["example"], numbers.get("parts", {})
-    scores = [example.get("score")] if "label" in example else example.get("scores")
-    labels = [example.get("label")] if "label" in example else example.get("labels")
+    test, parts, measure = numbers["test"], numbers.get("parts", {}), measures.of(task)
+    for kind in {measures.main_metric(task, test), *measure.NEEDED, *(measure.METRICS.keys() & test.keys())}:
+        if not _is_number(test.get(kind)):
+            raise ValueError(f"{place}: test.{kind} is {test.get(kind)!r}, which a card cannot tell; measure it again")
     if (
-        not isinstance(test.get(main_metric(test)), float)
-        or test["split"] not in numbers["data"]["fingerprints"]
+        test["split"] not in numbers["data"]["fingerprints"]
         or not 1 <= numbers["speed"]["threads"] <= 1024
+        or not isinstance(numbers["data"].get("unit", ""), str)
         or not all(isinstance(value, str) for value in numbers["data"]["fingerprints"].values())
-        or not all(isinstance(value, int | float) for value in numbers["baselines"].values())
+        or not all(map(_is_number, numbers["baselines"].values()))
+        or not all(value is None or _is_number(value) for value in numbers["training"]["seeds_tried"].values())
         or not isinstance(parts, dict)
         or not all(isinstance(apart, dict) and isinstance(apart.get("n"), int) for apart in parts.values())
-        or not isinstance(labels, list)
-        or not isinstance(scores, list)
-        or not all(isinstance(label, str) for label in labels)
-        or not all(isinstance(score, int | float) for score in scores)
-        or len(labels) != len(scores)
+        or not _is_example(numbers["example"])
+        or not measure.is_told(numbers["example"])
     ):
         raise ValueError(f"{place}: test, data, speed, baselines, parts or example are not as seqzoo publish writes them")
+    if "file" in numbers["example"]:
+        file = folder / measures.EXAMPLE
+        if not file.is_file() or fingerprint(file)["sha256"] != numbers["example"]["sha256"]:
+            raise ValueError(f"{file} is missing or not the one whose sha256 {place.name} gives; publish it again")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_example(example: Mapping[str, Any]) -> bool:
+    """Whether it gives a text, or the one file that it may name and its sha256."""
+    if isinstance(example.get("text"), str):
+        return "file" not in example
+    return example.get("file") == measures.EXAMPLE and bool(re.fullmatch("[0-9a-f]{64}", str(example.get("sha256"))))
 
 
 def seal(folder: Path, numbers: Mapping[str, Any]) -> dict[str, str]:
@@ -188,11 +184,6 @@ def unverified(folder: Path, numbers: Mapping[str, Any]) -> str | None:
     if stamp.get("numbers_sha256") != now["numbers_sha256"]:
         return "metrics.json was changed after it was verified"
     return None
-
-
-def main_metric(test: Mapping[str, Any]) -> str:
-    """What a checkpoint is compared by: `accuracy`, or `micro_f1` where a text has several labels."""
-    return "accuracy" if "accuracy" in test else "micro_f1"
 
 
 def percent(value: float) -> str:
@@ -266,8 +257,8 @@ def render(
 
 def _metadata(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any], full: bool, own: bool) -> dict[str, Any]:
     """The card's head; `full` with the revision of the data and the parts of the split that are scored apart."""
-    test, data = numbers["test"], numbers["data"]
-    fingerprint = data["fingerprints"][test["split"]]
+    test, data, measure = numbers["test"], numbers["data"], measures.of(config["task"])
+    sha256 = data["fingerprints"][test["split"]]
 
     def result(measured: Mapping[str, Any], part: str | None = None) -> dict[str, Any]:
         dataset = {
@@ -275,27 +266,27 @@ def _metadata(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any], 
             "name": data["corpus"] if part is None else f"{data['corpus']}, {part}",
             "config": data["config"],
             "split": test["split"],
-            **({"revision": data.get("revision", fingerprint)} if full else {}),  # the publisher's, else of the very texts
-            "args": {"sha256": fingerprint, **({} if part is None else {"part": part})},
+            **({"revision": data.get("revision", sha256)} if full else {}),  # the publisher's, else of the very texts
+            "args": {"sha256": sha256, **({} if part is None else {"part": part})},
         }
         found = [
-            {"type": kind, "value": measured[kind], "args": {"n": measured["n"], **arguments}}
-            for kind, arguments in METRICS.items()
+            {"type": kind, "value": measured[kind], "args": {"n": measured["n"], **metric.hub}}
+            for kind, metric in measure.METRICS.items()
             if kind in measured
         ]
         return {"task": {"type": config["task"]}, "dataset": dataset, "metrics": found}
 
     results = [result(test), *((result(apart, part) for part, apart in numbers.get("parts", {}).items()) if full else ())]
     licence = numbers.get("license", "apache-2.0" if own else None)
-    main = main_metric(test)
+    tagged = () if measure.PIPELINE else (config["task"],)  # where the Hub has no pipeline of that name
     return {
         "library_name": "seqzoo",
-        "pipeline_tag": config["task"],
+        **({"pipeline_tag": measure.PIPELINE} if measure.PIPELINE else {}),
         **({} if licence is None else {"license": licence}),
         "language": data["language"],
         "datasets": [data["type"]],
-        "metrics": ["accuracy", "f1"] if main == "accuracy" else ["f1"],
-        "tags": ["seqzoo", config["architecture"]],
+        "metrics": measure.MAIN[measures.main_metric(config["task"], test)],
+        "tags": ["seqzoo", *tagged, config["architecture"]],
         "model-index": [{"name": name, "results": results}],
     }
 
@@ -341,48 +332,39 @@ def _body(
 ) -> str:
     """What the card says below its title."""
     test, data, training, speed = (numbers[key] for key in ("test", "data", "training", "speed"))
-    main = main_metric(test)
-    parts = numbers.get("parts", {})  # of the test split, where its corpus scores them apart
+    measure = measures.of(config["task"])
+    main = measures.main_metric(config["task"], test)
+    metric = measure.METRICS[main]
+
+    def shown(value: float) -> str:
+        return metric.show(value, data.get("unit", ""))
+
     seeds = ", ".join(
-        seed if value is None else f"{seed} ({percent(value)} on validation)"
+        seed if value is None else f"{seed} ({shown(value)} on validation)"
         for seed, value in training["seeds_tried"].items()
     )
     split = f"{'drawn' if data.get('drawn') else 'official'} {test['split']}"
     rows = [
-        (
-            f"test {main.replace('_f1', ' F1')}",
-            f"**{percent(test[main])}** of {test['n']:,} ({data['corpus']}, {split})",
-        ),
-        ("test macro F1, log loss", f"{test['macro_f1']:.4f}, {test['log_loss']:.4f} nats per text"),
+        (f"test {metric.said}", f"**{shown(test[main])}** of {test['n']:,}{measure.COUNTED} ({data['corpus']}, {split})"),
+        *measure.rows(config, numbers),
         *(
-            (f"test {told.format(second=config['labels'][1])}", f"{test[kind]:.4f}")
-            for kind, told in SAID.items()
-            if kind in test
+            (f"baseline: {kind}", shown(value) + ("" if measure.HIGHER_IS_BETTER else _less(test[main], value)))
+            for kind, value in numbers["baselines"].items()
         ),
-        *(
-            (f"{part} accuracy, macro F1", f"**{percent(apart['accuracy'])}** of {apart['n']:,}, {apart['macro_f1']:.4f}")
-            for part, apart in parts.items()
-        ),
-        *((f"baseline: {kind}", percent(value)) for kind, value in numbers["baselines"].items()),
         ("seeds tried", f"{seeds}; published: {training['seed']}"),
         *_embedding_rows(numbers.get("embedding")),
         ("training", f"{training['epochs']} epochs, {training['seconds'] / 60:.1f} minutes on {training['machine']}"),
         ("size, parameters", f"{numbers['bytes'] / 1e6:.1f} MB, {numbers['parameters']:,}"),
         (
-            "one text on the CPU",
+            f"one {measure.ONE} on the CPU",
             f"p50 {speed['p50_ms']:.1f} ms, p95 {speed['p95_ms']:.1f} ms "
-            f"({speed['n']} test texts one by one, {speed['machine']})",
+            f"({speed['n']} test {measure.MANY} one by one, {speed['machine']})",
         ),
         ("peak memory of a predicting process", f"{speed['peak_memory_mb']:,.0f} MB"),
         *((f"sha256 of {split}", f"`{value}`") for split, value in data["fingerprints"].items()),
         *extra,
     ]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
-    example = numbers["example"]
-    text = json.dumps(example["text"], ensure_ascii=False)
-    told = {"labels": [example["label"]], "scores": [example["score"]]} if "label" in example else example
-    pairs = zip(told["labels"], told["scores"], strict=True)
-    answer = "; ".join(f"{label}, {score:.3f}" for label, score in pairs) or "no label"
     limits = "\n".join(f"- {limit}" for limit in numbers["limits"])
     trained = f"seqzoo fit --config {name if source == name else 'recipe.yaml'}"
     return f"""{numbers["label"]}
@@ -391,14 +373,14 @@ def _body(
 import seqzoo
 
 model = seqzoo.load("{source}")
-model.predict({text})   # {answer}
+{measure.usage(numbers["example"])}
 ```
 
 | | |
 |---|---|
 {table}
 
-Labels: {", ".join(f"`{label}`" for label in config["labels"])}. Architecture: `{config["architecture"]}`.
+{measure.LABELS}: {", ".join(f"`{label}`" for label in config["labels"])}. Architecture: `{config["architecture"]}`.
 Trained by `{trained}` (the recipe as run is `recipe.yaml`). {training["chosen"]}
 Nothing was chosen on the test split. How every number was measured is in `metrics.json`.
 {_recipe(recipe) if recipe is not None else ""}
@@ -410,6 +392,12 @@ Nothing was chosen on the test split. How every number was measured is in `metri
 
 {data["citation"]}
 """
+
+
+def _less(value: float, baseline: float) -> str:
+    """How much smaller a checkpoint's error is than a baseline's."""
+    share = 100 * (1 - value / baseline) if baseline else 0.0
+    return f"; this one {abs(share):.1f} % {'better' if share >= 0 else 'worse'}"
 
 
 def metadata(readme: str) -> dict[str, Any]:

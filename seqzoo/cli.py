@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("name", help="name of the checkpoint")
     sub.add_argument("--label", required=True, help="one line that says what it is")
     sub.add_argument(
-        "--seed", action="append", required=True, metavar="SEED[=ACCURACY]", help="validation accuracy or micro F1"
+        "--seed", action="append", required=True, metavar="SEED[=VALUE]", help="on validation: accuracy, micro F1, error"
     )
     sub.add_argument("--chosen", required=True, help="a sentence on how the settings were chosen")
     sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
@@ -202,7 +202,9 @@ def _info(options: argparse.Namespace) -> None:
     elif name in catalog.list_corpora():
         facts = {"corpus": name, "label": catalog.summary("corpora", name)}
         corpus = catalog.resolve("corpora", name)
-        facts |= {"labels": corpus.labels, "source": corpus.source["type"], "citation": corpus.citation}
+        told = {key: getattr(corpus, key, None) for key in ("labels", "source", "citation")}
+        told["source"] = told["source"]["type"] if isinstance(told["source"], dict) else None
+        facts |= {key: value for key, value in told.items() if isinstance(value, str | list)}  # others depend on arguments
         facts["arguments"] = _keywords(corpus)
     elif name in catalog.list_recipes():
         facts = {"recipe": name, "label": _first_comment(name), "file": str(catalog.recipe_path(name))}
@@ -216,10 +218,11 @@ def _info(options: argparse.Namespace) -> None:
 
 
 def _keywords(function: Any) -> dict[str, Any]:
+    """Arguments and their defaults; `(required)` where there is none."""
     import inspect
 
-    parameters = inspect.signature(function).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+    own = [one for one in inspect.signature(function).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    return {one.name: "(required)" if one.default is one.empty else one.default for one in own}
 
 
 def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -347,10 +350,16 @@ def _write(path: Path, rows: Iterator[tuple[dict[str, Any], Any]], separator: st
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from seqzoo import hub
     from seqzoo.preprocessing.records import read_records
 
     if options.file == "-" or Path(options.file).suffix.lower() not in (".csv", ".jsonl"):
         raise ValueError(f"--file must be .csv or .jsonl, got {options.file!r}")
+    if (task := hub.read(hub.locate(options.name)).config["task"]) != "text-classification":
+        raise ValueError(
+            f"evaluate scores text classifiers on a labelled file, and {options.name} is a checkpoint of {task}; "
+            f"seqzoo verify {options.name} measures it again on its corpus"
+        )
     rows = list(read_records(options.file, options.input))
     if not rows:
         raise ValueError(f"{options.file} holds no rows")
@@ -396,7 +405,7 @@ def _publish(options: argparse.Namespace) -> None:
     try:
         seeds = {seed: float(value) if value else None for seed, _, value in (pair.partition("=") for pair in options.seed)}
     except ValueError:
-        raise ValueError(f"--seed must read SEED or SEED=ACCURACY, got {' '.join(options.seed)}") from None
+        raise ValueError(f"--seed must read SEED or SEED=VALUE, got {' '.join(options.seed)}") from None
     if options.license and not options.output:
         raise ValueError("--license goes with --output: the zoo's own checkpoints are all apache-2.0")
     numbers = verification.publish(
@@ -416,7 +425,7 @@ def _publish(options: argparse.Namespace) -> None:
 
 
 def _record(options: argparse.Namespace) -> None:
-    from seqzoo import results
+    from seqzoo import measures, results
 
     for folder in options.folders:
         row = results.record(folder, options.folder, recipe=options.recipe, machine=options.machine)
@@ -425,7 +434,9 @@ def _record(options: argparse.Namespace) -> None:
         elif row is None:
             print(f"{folder}\trecorded already")
         else:
-            print(f"{folder}\t{row['recipe']}, seed {row['seed']}: test accuracy {row['test_accuracy']:.4f}")
+            measured = json.loads(row["test_metrics"])
+            main = measures.main_metric(row["task"], measured)
+            print(f"{folder}\t{row['recipe']}, seed {row['seed']}: test {main} {measured[main]:.4f}")
 
 
 def _results(options: argparse.Namespace) -> None:

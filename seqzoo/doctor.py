@@ -14,7 +14,7 @@ __all__ = ["examine"]
 
 LIBRARIES = (
     *("torch", "lightning", "tokenizers", "safetensors", "numpy", "huggingface-hub", "jsonargparse", "torchmetrics"),
-    *("datasets", "gensim", "pyarrow", "pyyaml"),
+    *("datasets", "gensim", "pandas", "pyarrow", "pyyaml"),
 )
 
 

@@ -297,6 +297,8 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
+    """All is made and measured in a folder beside the checkpoint's own, which is written when it is known to be right."""
+    import tempfile
     from dataclasses import replace
 
     from seqzoo import cards, catalog, hub, verification
@@ -309,31 +311,44 @@ def _publish(options: argparse.Namespace) -> None:
     vectors, room = trained, options.megabytes - 0.1  # the card and config.json
     if trained.subwords is not None:
         vectors = fasttext.prune(trained, room)
-    folder = replace(vectors, sha256="").save_pretrained(catalog.resource("checkpoints") / options.name, half=True)
-    started = time.perf_counter()
-    published = hub.load(f"local-dir:{folder}")
-    loaded = time.perf_counter() - started
-    numbers = {
-        "label": options.label,
-        **_measure(published, [*options.words, *options.unseen]),
-        "unseen": options.unseen,
-        "words": len(published),
-        "vector_size": published.size,
-        **({"parts": {"kept": len(vectors.subwords.ids), "trained": len(trained.subwords.ids)}} if vectors.subwords else {}),
-        "training": {**training, "chosen": options.chosen, "seed": published.made_by["seed"], "source": published.source},
-        "data": facts,
-        "bytes": sum(file.stat().st_size for file in folder.iterdir()),
-        "load_seconds": round(loaded, 3),
-        "limits": options.limit,
-    }
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    texts = {
-        "metrics.json": json.dumps(numbers, indent=2, ensure_ascii=False) + "\n",
-        "README.md": cards.render_vectors(options.name, config, numbers),
-    }
-    published.save_pretrained(folder, half=True, texts=texts)
-    if (size := sum(file.stat().st_size for file in folder.iterdir())) > options.megabytes * 1e6:
-        raise ValueError(f"{folder} takes {size / 1e6:.1f} MB, more than {options.megabytes}; train fewer words or numbers")
+    target = catalog.resource("checkpoints") / options.name
+    hub.check_place(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{options.name}.publishing-", dir=target.parent) as place:
+        folder = replace(vectors, sha256="").save_pretrained(Path(place) / options.name, half=True)
+        started = time.perf_counter()
+        published = hub.load(f"local-dir:{folder}")
+        loaded = time.perf_counter() - started
+        parts = {"kept": len(vectors.subwords.ids), "trained": len(trained.subwords.ids)} if vectors.subwords else None
+        numbers = {
+            "label": options.label,
+            **_measure(published, [*options.words, *options.unseen]),
+            "unseen": options.unseen,
+            "words": len(published),
+            "vector_size": published.size,
+            **({"parts": parts} if parts else {}),
+            "training": {
+                **training,
+                "chosen": options.chosen,
+                "seed": published.made_by["seed"],
+                "source": published.source,
+            },
+            "data": facts,
+            "bytes": sum(file.stat().st_size for file in folder.iterdir()),
+            "load_seconds": round(loaded, 3),
+            "limits": options.limit,
+        }
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        texts = {
+            "metrics.json": json.dumps(numbers, indent=2, ensure_ascii=False) + "\n",
+            "README.md": cards.render_vectors(options.name, config, numbers),
+        }
+        size = numbers["bytes"] + sum(len(text.encode()) for text in texts.values())
+    if size > options.megabytes * 1e6:
+        raise ValueError(
+            f"{options.name} takes {size / 1e6:.1f} MB, more than {options.megabytes}; train fewer words or numbers"
+        )
+    folder = published.save_pretrained(target, half=True, texts=texts)
     verification.enter(folder, options.name, options.label)
     _say(options, numbers, [f"{folder}\t{size / 1e6:.1f} MB, {len(published):,} words"])
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointError",
     "Parts",
+    "check_place",
     "fill",
     "fingerprint",
     "load",
@@ -361,6 +362,13 @@ def _broken(folder: Path, name: str, what: str) -> CheckpointError:
     return CheckpointError(f"{folder / name}: {what}")
 
 
+def check_place(folder: str | os.PathLike[str]) -> None:
+    """FileExistsError where something else than a checkpoint stands in a folder to be written."""
+    real = Path(os.path.realpath(folder))
+    if real.exists() and (not real.is_dir() or (any(real.iterdir()) and not (real / "config.json").is_file())):
+        raise FileExistsError(f"{Path(folder)} exists and is no checkpoint folder; choose another place")
+
+
 def write(
     folder: str | os.PathLike[str],
     config: Mapping[str, Any],
@@ -377,9 +385,8 @@ def write(
     """
     import safetensors.torch
 
+    check_place(folder)
     given, folder = Path(folder), Path(os.path.realpath(folder))
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "config.json").is_file())):
-        raise FileExistsError(f"{given} exists and is no checkpoint folder; choose another place")
     folder.parent.mkdir(parents=True, exist_ok=True)
     stored = {
         name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import yaml
 
-from seqzoo import cards, hub, trust, verification
+from seqzoo import cards, hub, measures, trust, verification
 
 __all__ = ["Reproduction", "reproduce"]
 
 log = logging.getLogger(__name__)
-WIDTH, LEAST = 3.0, 0.002  # standard deviations between seeds that a claim may lie off the mean, and at least so much
+WIDTH = 3.0  # standard deviations between seeds that a claim may lie off the mean,
+LEAST_SHARE, LEAST_PART = 0.002, 0.01  # and at least so much of a share of right answers, or that part of another metric
 
 
 class Reproduction(NamedTuple):
@@ -48,31 +49,35 @@ def reproduce(source: str, *, seeds: Sequence[int] = (1, 2, 3), runs: Path = Pat
     """Train from the recipe in a checkpoint with each seed, in `runs`, and measure each on the test split of the card.
 
     A run that is there already is taken as it is, one that was broken off goes on. The claim is inside where it lies at most
-    three standard deviations between seeds off their mean, and at least 0.002. A recipe from outside the index may name
-    classes of seqzoo, torch.optim and lightning.pytorch only, and no place outside the current folder.
+    three standard deviations between seeds off their mean, and at least 0.002 (of an error, 1 % of it). A recipe from
+    outside the index may name classes of seqzoo, torch.optim and lightning.pytorch only, and no place outside the current
+    folder.
 
-    Raises ValueError for a checkpoint without recipe or numbers, for a recipe that names more, and for other texts than the
+    Raises ValueError for a checkpoint without recipe or numbers, for a recipe that names more, and for other data than the
     card's; RuntimeError where training fails.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must be at least one, each once, got {list(seeds)}")
     folder = hub.locate(source)
-    numbers, text = cards.metrics(folder), trust.read(folder / "recipe.yaml")
-    cards.check(folder, numbers)
+    numbers, task = cards.metrics(folder), hub.read(folder).config["task"]
+    text = trust.read(folder / "recipe.yaml")
+    cards.check(folder, numbers, task)
     if source not in cards.index():
         trust.check(text, str(folder / "recipe.yaml"))
-    split, metric = numbers["test"]["split"], cards.main_metric(numbers["test"])
+    measure, split, claimed = measures.of(task), numbers["test"]["split"], numbers["test"]
+    metric = measures.main_metric(task, claimed)
     data = verification.corpus_of(text)
     if data.fingerprint(split) != numbers["data"]["fingerprints"][split]:
-        raise ValueError(f"the {split} texts of {data.name} here are not those of {source}'s card: other fingerprint")
-    test, found = data.read(split), {}
+        raise ValueError(f"the {split} split of {data.name} here is not that of {source}'s card: other fingerprint")
+    found = {}
     for seed in seeds:
         run = runs / f"{folder.name}-seed{seed}"
         _train(text, run, seed)
-        found[seed] = verification.evaluate(hub.load(f"local-dir:{run / 'model'}"), test.texts, test.targets)[metric]
+        found[seed] = measure.evaluate(hub.load(f"local-dir:{run / 'model'}"), data, split)[metric]
         log.info("%s, seed %d: %s %.4f", source, seed, metric, found[seed])
-    tolerance = max(LEAST, WIDTH * (stdev(found.values()) if len(found) > 1 else 0.0))
-    return Reproduction(source, metric, numbers["test"][metric], found, tolerance)
+    least = LEAST_SHARE if measure.METRICS[metric].unit == "%" else LEAST_PART * abs(claimed[metric])
+    tolerance = max(least, WIDTH * (stdev(found.values()) if len(found) > 1 else 0.0))
+    return Reproduction(source, metric, claimed[metric], found, tolerance)
 
 
 def _train(recipe: str, run: Path, seed: int) -> None:

@@ -56,7 +56,7 @@ def push(
     hub.load(f"local-dir:{folder}")  # what does not load is not pushed
     config = hub.read(folder).config
     vectors = config["task"] == catalog.WORD_VECTORS
-    numbers, recipe, doubt = _complete(folder, vectors, unverified)
+    numbers, recipe, doubt = _complete(folder, config["task"], unverified)
     local = _text(folder / README)
     if not (cards.metadata(local).get("license") or numbers.get("license")):
         raise ValueError(
@@ -82,7 +82,8 @@ def push(
             doubt=doubt,
         )
         readme = _readme(local, remote, rendered, repo_id.partition("/")[2], config, numbers)
-        names = sorted({"config.json", *config["files"], "metrics.json", *(() if vectors else ("recipe.yaml",))})
+        beside = () if vectors else ("recipe.yaml", *filter(None, [numbers["example"].get("file")]))
+        names = sorted({"config.json", *config["files"], "metrics.json", *beside})
         operations = [CommitOperationAdd(name, str(folder / name)) for name in names]
         operations.append(CommitOperationAdd(README, readme.encode()))
         made = api.create_commit(
@@ -97,11 +98,12 @@ def push(
     return Pushed(repo_id, made.oid, made.commit_url, made.pr_url if create_pr else None, readme)
 
 
-def _complete(folder: Path, vectors: bool, unverified: bool) -> tuple[dict[str, Any], str, str | None]:
+def _complete(folder: Path, task: str, unverified: bool) -> tuple[dict[str, Any], str, str | None]:
     """Numbers, recipe, and why they are not verified; ValueError for what is missing."""
     numbers = cards.metrics(folder)
-    cards.check(folder, numbers)
-    recipe = "" if vectors else trust.read(folder / "recipe.yaml")  # word vectors have their settings in metrics.json
+    cards.check(folder, numbers, task)
+    vectors = task == catalog.WORD_VECTORS  # they have their settings in metrics.json
+    recipe = "" if vectors else trust.read(folder / "recipe.yaml")
     doubt = cards.unverified(folder, numbers)
     if doubt is not None and not unverified:
         raise ValueError(f"{folder}: {doubt}; run seqzoo verify local-dir:{folder}, or push it marked with --unverified")

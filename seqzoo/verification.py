@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from seqzoo import cards, catalog, factory, hub, trust
+from seqzoo import cards, catalog, factory, hub, measures, trust
+from seqzoo.measures.text_classification import score as evaluate
 
 __all__ = [
     "Number",
@@ -31,12 +35,13 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-TIMED = 200  # texts predicted one by one for p50 and p95
+TIMED = 200  # inputs predicted one by one for p50 and p95
+EXAMPLE_BYTES = 60_000  # of a card's example.csv
 EXACT = ("n", "asked", "truncated", "bytes", "parameters", "fingerprint")
 SLOWER, BIGGER = 4.0, 1.25  # how many times the claimed time or memory another hour on the same machine may take
 MEMORY = """
-import re, resource, sys, seqzoo
-seqzoo.load(sys.argv[1]).predict(sys.stdin.read().split("\\0"))
+import json, re, resource, sys, seqzoo
+seqzoo.load(sys.argv[1]).predict(json.load(sys.stdin))
 try:  # getrusage counts the process that started this one too
     peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])
 except (OSError, TypeError):
@@ -80,7 +85,7 @@ def corpus_of(recipe: str) -> Any:
 
 
 def verify(source: str, *, machine: str | None = None, speed: bool = True) -> Report:
-    """Measure every number on a checkpoint's card again: on the split whose texts have the fingerprint that it gives.
+    """Measure every number on a checkpoint's card again: on the split that has the fingerprint that it gives.
 
     `machine` is this one, in words; speed and memory are compared where the card gives the same, and not measured where
     `speed` is false. Numbers of training (seeds tried, minutes) are measured again by `seqzoo reproduce`. Raises
@@ -89,36 +94,43 @@ def verify(source: str, *, machine: str | None = None, speed: bool = True) -> Re
     """
     folder = hub.locate(source)
     numbers, config = cards.metrics(folder), hub.read(folder).config
-    cards.check(folder, numbers)
+    cards.check(folder, numbers, config["task"])
     if config["task"] == catalog.WORD_VECTORS:
         return Report(source, folder, list(_again_vectors(folder, numbers)))
     recipe = trust.read(folder / "recipe.yaml")
     if source not in cards.index():
         trust.check(recipe, str(folder / "recipe.yaml"))
-    return Report(source, folder, list(_again(folder, numbers, corpus_of(recipe), machine, speed)))
+    measure = measures.of(config["task"])
+    return Report(source, folder, list(_again(folder, measure, numbers, corpus_of(recipe), machine, speed)))
 
 
-def _again(folder: Path, claimed: Mapping[str, Any], data: Any, machine: str | None, speed: bool) -> Iterator[Number]:
+def _again(
+    folder: Path, measure: ModuleType, claimed: Mapping[str, Any], data: Any, machine: str | None, speed: bool
+) -> Iterator[Number]:
     """Each number of metrics.json beside the one that is measured now; fingerprints first, and nothing where one differs."""
     prints = [_compare(f"{split} sha256", value, data.fingerprint(split), 0.0) for split, value in _prints(claimed, data)]
     yield from prints
     if any(number.verdict == "differs" for number in prints):
         return
     model, split = hub.load(f"local-dir:{folder}"), claimed["test"]["split"]
-    test = data.read(split)
-    log.info("measuring %s on %d texts of %s", folder.name, len(test.texts), data.name)
-    measured = evaluate(model, test.texts, test.targets)
-    yield from _metrics(split, claimed["test"], measured)
-    for part, apart in claimed.get("parts", {}).items():
-        yield from _metrics(part, apart, evaluate(model, *data.read(part)))
+    log.info("measuring %s on %s of %s", folder.name, split, data.name)
+    for part, apart in ((split, claimed["test"]), *claimed.get("parts", {}).items()):
+        found = measure.evaluate(model, data, part)
+        for kind, value in apart.items():
+            if isinstance(value, int | float):
+                allowed = 0.0 if kind in EXACT else measure.tolerance(kind, value, apart["n"])
+                yield _compare(f"{part} {kind}", value, found.get(kind), allowed)
+    simplest = measure.baselines(data, split)
     for name, value in claimed["baselines"].items():
-        found = {**_majority(data.targets("train"), test.targets), **_card_of(name)}.get(name)
-        yield _compare(f"baseline {name}", value, found, 1e-4)
+        yield _compare(f"baseline {name}", value, {**simplest, **_card_of(name)}.get(name), 1e-4 * max(1.0, abs(value)))
     yield _compare("bytes", claimed["bytes"], (folder / hub.WEIGHTS).stat().st_size, 0.0)
     yield _compare("parameters", claimed["parameters"], sum(one.numel() for one in model.parameters()), 0.0)
-    yield from _example(model, claimed["example"])
+    example = claimed["example"]
+    raw = measures.read_example(folder / measures.EXAMPLE) if "file" in example else example["text"]
+    for compared in measure.compare(example, measure.told(model, raw)):
+        yield _compare(*compared)
     if speed:
-        yield from _speed(model, folder, _sample(test.texts), claimed["speed"], machine)
+        yield from _speed(model, folder, measure.sample(data, TIMED), claimed["speed"], machine)
 
 
 def _again_vectors(folder: Path, claimed: Mapping[str, Any]) -> Iterator[Number]:
@@ -152,63 +164,54 @@ def _prints(claimed: Mapping[str, Any], data: Any) -> list[tuple[str, str]]:
     prints = claimed["data"]["fingerprints"]
     if claimed["test"]["split"] not in prints:
         raise ValueError(
-            f"metrics.json gives no fingerprint of {claimed['test']['split']}: nobody knows which texts were meant"
+            f"metrics.json gives no fingerprint of {claimed['test']['split']}: nobody knows what it was measured on"
         )
     if unknown := set(prints) - set(data.fingerprinted):
         raise ValueError(f"metrics.json gives a fingerprint of {min(unknown)!r}, which {data.name} has not")
     return list(prints.items())
 
 
-def _metrics(split: str, claimed: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[Number]:
+def _metrics(section: str, claimed: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[Number]:
+    """Numbers of word vectors: counts exactly, shares of n questions to one or two of them."""
     for kind, value in claimed.items():
         if isinstance(value, int | float):
-            yield _compare(f"{split} {kind}", value, measured.get(kind), _tolerance(kind, claimed["n"]))
-
-
-def _tolerance(kind: str, n: int) -> float:
-    """How far another processor's rounding may move a metric: a text or two of n in shares of texts, less in mean losses."""
-    if kind in EXACT:
-        return 0.0
-    if kind in ("macro_f1", "calibration_error"):
-        return 1e-3  # a rare class's F1 moves by much with one text, a bin's mean by a text at its edge
-    return 1e-4 if kind == "log_loss" else max(1e-4, 2 / max(n, 1))
+            allowed = 0.0 if kind in EXACT else max(1e-4, 2 / max(claimed["n"], 1))
+            yield _compare(f"{section} {kind}", value, measured.get(kind), allowed)
 
 
 def _compare(name: str, claimed: Any, measured: Any, tolerance: float) -> Number:
     if measured is None:
         return Number(name, claimed, None, tolerance, "not comparable")
-    same = claimed == measured
-    if not same and not isinstance(claimed, str) and not isinstance(measured, str):
-        same = abs(measured - claimed) <= tolerance
-    return Number(name, claimed, measured, tolerance, "holds" if same else "differs")
+    return Number(name, claimed, measured, tolerance, "holds" if _same(claimed, measured, tolerance) else "differs")
+
+
+def _same(claimed: Any, measured: Any, tolerance: float) -> bool:
+    """Equal, or numbers (also in lists of the same length) that lie at most `tolerance` apart."""
+    if isinstance(claimed, list) and isinstance(measured, list) and len(claimed) == len(measured):
+        return all(_same(*pair, tolerance) for pair in zip(claimed, measured, strict=True))
+    both = isinstance(claimed, int | float) and isinstance(measured, int | float)
+    return claimed == measured or (both and abs(measured - claimed) <= tolerance)
 
 
 def _card_of(name: str) -> dict[str, float]:
     """Another checkpoint's main metric as its own card has it, which is verified there; nothing where it is not here."""
-    numbers = cards.metrics(catalog.resource("checkpoints") / name) if name in cards.index() else {}
-    return {name: numbers["test"][cards.main_metric(numbers["test"])]} if "test" in numbers else {}
+    folder = catalog.resource("checkpoints") / name
+    numbers = cards.metrics(folder) if name in cards.index() else {}
+    return {name: numbers["test"][measures.main_metric(_task(folder), numbers["test"])]} if "test" in numbers else {}
 
 
-def _example(model: Any, claimed: Mapping[str, Any]) -> Iterator[Number]:
-    """The card's example: its labels and their probabilities."""
-    result = model.predict(claimed["text"])
-    if model.multi_label:
-        yield _compare("example labels", ", ".join(claimed["labels"]), ", ".join(result.labels), 0.0)
-        for label, score in zip(claimed["labels"], claimed["scores"], strict=True):
-            yield _compare(f"example {label}", score, result.scores.get(label), 1e-3)
-    else:
-        yield _compare("example label", claimed["label"], result.label, 0.0)
-        yield _compare("example score", claimed["score"], result.score, 1e-3)
+def _task(folder: Path) -> str:
+    return json.loads((folder / "config.json").read_text(encoding="utf-8"))["task"]
 
 
 def _speed(
-    model: Any, folder: Path, texts: Sequence[str], claimed: Mapping[str, Any], machine: str | None
+    model: Any, folder: Path, inputs: Sequence[Any], claimed: Mapping[str, Any], machine: str | None
 ) -> Iterator[Number]:
     """Time and memory, upwards only, and where the machine is the same: elsewhere they are told and not compared."""
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(claimed["threads"])
-        found = {**latency(model, texts), "peak_memory_mb": peak_memory(folder, texts)}
+        found = {**latency(model, inputs), "peak_memory_mb": peak_memory(folder, inputs)}
     finally:
         torch.set_num_threads(threads)
     for kind, allowed in (("p50_ms", SLOWER), ("p95_ms", SLOWER), ("peak_memory_mb", BIGGER)):
@@ -252,94 +255,29 @@ def stamp(report: Report) -> None:
         enter(folder, folder.name, entry["label"])
 
 
-def evaluate(model: Any, texts: Sequence[str], targets: Any, *, progress: bool = False) -> dict[str, Any]:
-    """Metrics of a model's predictions, n, and how many texts were cut.
-
-    targets: (N,) the class of each text. accuracy; macro_f1, mean of the classes' F1; micro_f1, which is accuracy here;
-    mcc, Matthews' correlation of all classes (Gorodkin, 2004); log_loss, nats per text; calibration_error, the mean gap
-    between probability and accuracy in 15 bins of equal width (Guo et al., 2017, equation 3); of two classes also
-    positive_f1, the F1 of the second.
-
-    targets: (N, labels) of 0 and 1, of a multi-label model. micro_f1, over all texts and labels together; macro_f1, mean
-    of the labels' F1; exact_match, the share of texts whose labels are all right; log_loss, nats per text, summed over the
-    labels.
-    """
-    results = model.predict(texts, progress=progress)
-    probabilities = np.array([[result.scores[label] for label in model.labels] for result in results])
-    targets = np.asarray(targets)
-    if model.multi_label:
-        scores = _of_several(probabilities, probabilities >= np.array(model.thresholds), targets == 1)
-    else:
-        scores = _of_one(probabilities, targets)
-    return {**scores, "n": len(targets), "truncated": sum(result.truncated for result in results)}
-
-
-def _of_one(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    """Metrics where each text has one class: (N, labels), (N,) int."""
-    n, size = probabilities.shape
-    guesses, rows = probabilities.argmax(1), np.arange(n)
-    confusion = np.bincount(targets * size + guesses, minlength=size * size).reshape(size, size).astype(float)
-    hits, true, guessed = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    f1 = _f1(hits, true + guessed)
-    variances = (n**2 - guessed @ guessed) * (n**2 - true @ true)
-    bins = np.ceil(probabilities[rows, guesses] * 15).clip(1, 15).astype(int)  # ((m - 1) / 15, m / 15]
-    gaps = np.bincount(bins, weights=(guesses == targets) - probabilities[rows, guesses])
-    return {
-        "accuracy": float(hits.sum() / n),
-        "macro_f1": float(f1.mean()),
-        "micro_f1": float(hits.sum() / n),
-        **({"positive_f1": float(f1[1])} if size == 2 else {}),
-        "mcc": float((n * hits.sum() - true @ guessed) / np.sqrt(variances)) if variances else 0.0,
-        "log_loss": float(-np.log(np.clip(probabilities[rows, targets], 1e-12, None)).mean()),
-        "calibration_error": float(np.abs(gaps).sum() / n),
-    }
-
-
-def _of_several(probabilities: np.ndarray, guesses: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    """Metrics where a text has any number of labels: (N, labels) each, the last two bool."""
-    hits, total = (guesses & targets).sum(0), guesses.sum(0) + targets.sum(0)
-    likelihood = np.clip(np.where(targets, probabilities, 1.0 - probabilities), 1e-12, None)
-    return {
-        "micro_f1": float(_f1(hits.sum(), total.sum())),
-        "macro_f1": float(_f1(hits, total).mean()),
-        "exact_match": float((guesses == targets).all(1).mean()),
-        "log_loss": float(-np.log(likelihood).sum(1).mean()),
-    }
-
-
-def _f1(hits: Any, total: Any) -> Any:
-    """2 x hits over guessed and true together; 0 where there are none."""
-    return np.where(total > 0, 2 * hits / np.maximum(total, 1), 0.0)
-
-
-def latency(model: Any, texts: Sequence[str]) -> dict[str, float]:
-    """Milliseconds for one raw text at a time, tokenising included: median and 95th percentile."""
-    for text in texts[:10]:
-        model.predict(text)
+def latency(model: Any, inputs: Sequence[Any]) -> dict[str, float]:
+    """Milliseconds for one raw input at a time, preprocessing included: median and 95th percentile."""
+    for one in inputs[:10]:
+        model.predict(one)
     seconds = []
-    for text in texts:
+    for one in inputs:
         start = time.perf_counter()
-        model.predict(text)
+        model.predict(one)
         seconds.append(time.perf_counter() - start)
     p50, p95 = np.percentile(seconds, [50, 95]) * 1e3
-    return {"p50_ms": round(float(p50), 2), "p95_ms": round(float(p95), 2), "n": len(texts)}
+    return {"p50_ms": round(float(p50), 2), "p95_ms": round(float(p95), 2), "n": len(inputs)}
 
 
-def peak_memory(folder: Path, texts: Sequence[str]) -> float:
-    """Megabytes that a fresh process needs at its peak to load the checkpoint and predict the texts."""
+def peak_memory(folder: Path, inputs: Sequence[Any]) -> float:
+    """Megabytes that a fresh process needs at its peak to load the checkpoint and predict the inputs, plain JSON each."""
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, f"local-dir:{folder}"],
-        input="\0".join(texts),
+        input=json.dumps(list(inputs)),
         capture_output=True,
         text=True,
         check=True,
     )
     return round(float(done.stdout), 1)
-
-
-def _sample(texts: Sequence[str]) -> list[str]:
-    """The same texts each time for time and memory."""
-    return [texts[index] for index in np.random.default_rng(0).permutation(len(texts))[:TIMED]]
 
 
 def publish(
@@ -357,86 +295,94 @@ def publish(
 ) -> dict[str, Any]:
     """Make a published checkpoint of a run's model: float16 weights, measured once on test, card and index written.
 
-    `run` is a run folder of `seqzoo fit`. `seeds_tried` gives the validation accuracy (micro F1 of a multi-label model) of
-    each seed, None where it had no validation texts; `chosen` says in a sentence how the settings were chosen; `baselines`
-    names published checkpoints whose measured test accuracy (or micro F1) the card sets beside this one's. Parts of the test
-    split that the corpus names in `scored_apart` are measured one by one too. With `target`, a folder of your own, nothing
-    is entered into the index, and its `license` is yours to give. Returns the numbers.
+    `run` is a run folder of `seqzoo fit`. `seeds_tried` gives what each seed reached on validation in the main metric
+    (accuracy, micro F1 of a multi-label model, mean absolute error of a forecaster), None where there was no validation;
+    `chosen` says in a sentence how the settings were chosen; `baselines` names published checkpoints of the task whose
+    measured main metric on test the card sets beside this one's. Parts of the test split that the corpus names in
+    `scored_apart` are measured one by one too. With `target`, a folder of your own, nothing is entered into the index, and
+    its `license` is yours to give. Nothing is written in its place before all is measured. Returns the numbers.
+
+    Raises ValueError where the example of a series takes more than EXAMPLE_BYTES.
     """
     own, source, target = target is None, run / "model", target or catalog.resource("checkpoints") / name
     recipe = (source / "recipe.yaml").read_text(encoding="utf-8")
     training, embedding = cards.metrics(source)["training"], cards.metrics(source).get("embedding")
-    hub.load(f"local-dir:{source}").save_pretrained(target, half=True, texts={"recipe.yaml": recipe})
-    model, data = hub.load(f"local-dir:{target}"), corpus_of(recipe)
-    log.info("measuring %s on the test split of %s", name, data.name)
-    test, parts = data.read("test"), {part: data.read(part) for part in data.scored_apart}
-    sample = _sample(test.texts)
-    scores = evaluate(model, test.texts, test.targets)
-    main = cards.main_metric(scores)
-    others = {other: cards.metrics(catalog.resource("checkpoints") / other) for other in baselines}
-    example = data.example
-    predicted = model.predict(example)
-    if model.multi_label:
-        told = {"labels": list(predicted.labels), "scores": [predicted.scores[label] for label in predicted.labels]}
-    else:
-        told = {"label": predicted.label, "score": predicted.score}
-    numbers = {
-        "label": label,
-        **({"license": license} if license else {}),
-        "test": {"split": "test", **scores, "how": "seqzoo.verification.evaluate"},
-        **({"parts": {part: evaluate(model, *apart) for part, apart in parts.items()}} if parts else {}),
-        "baselines": {
-            **_majority(data.targets("train"), test.targets),
-            **{other: numbers["test"][main] for other, numbers in others.items()},
-        },
-        "training": {**training, "seeds_tried": dict(seeds_tried), "chosen": chosen},
-        **({"embedding": embedding} if embedding else {}),
-        "data": {
-            "corpus": data.name,
-            **data.source,
-            "language": data.language,
-            "citation": data.citation,
-            **({"drawn": True} if data.drawn else {}),
-            "fingerprints": {split: data.fingerprint(split) for split in data.fingerprinted},
-        },
-        "speed": {
-            **latency(model, sample),
-            "peak_memory_mb": peak_memory(target, sample),
-            "threads": torch.get_num_threads(),
-            "machine": machine,
-        },
-        "bytes": (target / hub.WEIGHTS).stat().st_size,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "example": {"text": example, **told},
-        "limits": [
-            f"Reads at most {model.max_tokens} tokens of a text ({model.keep}); "
-            "`predict` says in `truncated` when it cut one.",
-            *data.limits,
-            *limits,
-        ],
-    }
-    texts = {
-        "recipe.yaml": recipe,
-        "metrics.json": json.dumps(numbers, indent=2, ensure_ascii=False) + "\n",
-        "README.md": cards.render(
-            name,
-            json.loads((target / "config.json").read_text(encoding="utf-8")),
-            numbers,
-            source=None if own else f"./{target.name}",
-        ),
-    }
+    trained, data = hub.load(f"local-dir:{source}"), corpus_of(recipe)
+    measure = measures.of(trained.task)
+    hub.check_place(target)
+    others = _others(trained.task, baselines)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.publishing-", dir=target.parent) as place:
+        halved = trained.save_pretrained(Path(place) / target.name, half=True)
+        model = hub.load(f"local-dir:{halved}")
+        log.info("measuring %s on the test split of %s", name, data.name)
+        scores = measure.evaluate(model, data, "test")
+        parts = {part: measure.evaluate(model, data, part) for part in getattr(data, "scored_apart", ())}
+        example, sample = measure.example(data), measure.sample(data, TIMED)
+        entry, texts = _stored(example)
+        numbers = {
+            "label": label,
+            **({"license": license} if license else {}),
+            "test": {"split": "test", **scores, "how": f"{measure.__name__}.evaluate"},
+            **({"parts": parts} if parts else {}),
+            "baselines": {**measure.baselines(data, "test"), **others},
+            "training": {**training, "seeds_tried": dict(seeds_tried), "chosen": chosen},
+            **({"embedding": embedding} if embedding else {}),
+            "data": {
+                "corpus": data.name,
+                **data.source,
+                "language": data.language,
+                "citation": data.citation,
+                **({"drawn": data.drawn} if getattr(data, "drawn", False) else {}),
+                **({"unit": unit} if (unit := measure.unit(data)) else {}),
+                "fingerprints": {split: data.fingerprint(split) for split in data.fingerprinted},
+            },
+            "speed": {
+                **latency(model, sample),
+                "peak_memory_mb": peak_memory(halved, sample),
+                "threads": torch.get_num_threads(),
+                "machine": machine,
+            },
+            "bytes": (halved / hub.WEIGHTS).stat().st_size,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "example": {**entry, **measure.told(model, example)},
+            "limits": [*measure.limits(model), *data.limits, *limits],
+        }
+        config = json.loads((halved / "config.json").read_text(encoding="utf-8"))
+        texts |= {
+            "recipe.yaml": recipe,
+            "metrics.json": json.dumps(numbers, indent=2, ensure_ascii=False) + "\n",
+            "README.md": cards.render(name, config, numbers, source=None if own else f"./{target.name}"),
+        }
     model.save_pretrained(target, half=True, texts=texts)
     if own:
         enter(target, name, label)
     return numbers
 
 
-def _majority(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
-    """Accuracy of the most frequent class; micro F1 of the most frequent label, given to every text."""
-    if train.ndim == 1:
-        return {"majority class": float(np.mean(test == np.bincount(train).argmax()))}
-    hits = test[:, train.sum(0).argmax()].sum()
-    return {"majority label": float(_f1(hits, len(test) + test.sum()))}
+def _others(task: str, names: Sequence[str]) -> dict[str, float]:
+    """Main metrics of published checkpoints on test; ValueError for one of another task."""
+    found = {}
+    for name in names:
+        folder = catalog.resource("checkpoints") / name
+        if (other := _task(folder)) != task:
+            raise ValueError(f"baseline {name} is a checkpoint of {other}, which {task} cannot be compared with")
+        test = cards.metrics(folder)["test"]
+        found[name] = test[measures.main_metric(task, test)]
+    return found
+
+
+def _stored(example: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """A card's example as metrics.json holds it: the text itself, or the name and sha256 of a file with its columns."""
+    if isinstance(example, str):
+        return {"text": example}, {}
+    content = measures.write_example(example)
+    if (size := len(content.encode())) > EXAMPLE_BYTES:
+        raise ValueError(f"the example of a card has at most {EXAMPLE_BYTES} bytes, got {size}: take a shorter one")
+    return (
+        {"file": measures.EXAMPLE, "sha256": hashlib.sha256(content.encode()).hexdigest()},
+        {measures.EXAMPLE: content},
+    )
 
 
 def enter(folder: Path, name: str, label: str, revision: str | None = None) -> None:

@@ -13,7 +13,7 @@ import yaml
 from made_up import ROOT, read_json
 
 import seqzoo
-from seqzoo import cards, catalog, hub
+from seqzoo import cards, catalog, hub, measures
 
 
 def folder_of(name: str) -> Path:
@@ -21,11 +21,17 @@ def folder_of(name: str) -> Path:
 
 
 EVERY = seqzoo.list_checkpoints()
-VECTORS = [name for name in EVERY if read_json(folder_of(name) / "config.json")["task"] == catalog.WORD_VECTORS]
+TASKS = {name: read_json(folder_of(name) / "config.json")["task"] for name in EVERY}
+VECTORS = [name for name, task in TASKS.items() if task == catalog.WORD_VECTORS]
 NAMES = [name for name in EVERY if name not in VECTORS]
+TEXTS = [name for name, task in TASKS.items() if task == "text-classification"]
+SERIES = [name for name in NAMES if name not in TEXTS]
 SAMPLE = 500
 FILES = {"config.json", "model.safetensors", "tokenizer.json", "README.md", "metrics.json", "recipe.yaml"}
 VECTOR_FILES = {"config.json", "model.safetensors", "vocabulary.json", "README.md", "metrics.json"}
+SERIES_FILES = {*FILES, "scaler.json"} - {"tokenizer.json"}  # and example.csv where the card names it
+every_text_checkpoint = pytest.mark.parametrize("name", TEXTS)
+every_series_checkpoint = pytest.mark.parametrize("name", SERIES)
 every_checkpoint = pytest.mark.parametrize("name", NAMES)
 every_table = pytest.mark.parametrize("name", VECTORS)  # of word vectors
 
@@ -39,6 +45,13 @@ def corpus_of(name: str) -> Any:
     from seqzoo.verification import corpus_of
 
     return corpus_of((folder_of(name) / "recipe.yaml").read_text(encoding="utf-8"))
+
+
+def files_of(name: str) -> set[str]:
+    if name in VECTORS:
+        return VECTOR_FILES
+    example = read_json(folder_of(name) / "metrics.json")["example"]
+    return {*(FILES if name in TEXTS else SERIES_FILES), *filter(None, [example.get("file")])}
 
 
 @pytest.fixture
@@ -56,7 +69,7 @@ def test_the_folders_are_those_of_the_index():
 
 @pytest.mark.parametrize("name", EVERY)
 def test_all_its_files_are_there_and_hashed(name):
-    entry, wanted_files = cards.index()[name], VECTOR_FILES if name in VECTORS else FILES
+    entry, wanted_files = cards.index()[name], files_of(name)
     assert {path.name for path in folder_of(name).iterdir()} == wanted_files == set(entry["files"])
     for file, wanted in entry["files"].items():
         assert hub.fingerprint(folder_of(name) / file) == wanted, f"{file} is not the one in the index"
@@ -72,12 +85,14 @@ def test_it_takes_at_most_16_megabytes(name):
 def test_the_card_gives_the_measured_numbers(name):
     metadata, numbers = front_matter(name), read_json(folder_of(name) / "metrics.json")
     config = read_json(folder_of(name) / "config.json")
-    assert metadata["library_name"] == "seqzoo" and metadata["pipeline_tag"] == config["task"]
+    measure = measures.of(config["task"])
+    assert metadata["library_name"] == "seqzoo" and metadata.get("pipeline_tag") == measure.PIPELINE
+    assert config["task"] == measure.PIPELINE or config["task"] in metadata["tags"]
     (model,) = metadata["model-index"]
     result = model["results"][0]
     assert model["name"] == name and result["task"]["type"] == config["task"]
     assert {metric["type"]: metric["value"] for metric in result["metrics"]} == {
-        kind: numbers["test"][kind] for kind in cards.METRICS if kind in numbers["test"]
+        kind: numbers["test"][kind] for kind in measure.METRICS if kind in numbers["test"]
     }
     assert result["dataset"]["split"] == numbers["test"]["split"] == "test"
     readme = (folder_of(name) / "README.md").read_text(encoding="utf-8")
@@ -88,11 +103,12 @@ def test_the_card_gives_the_measured_numbers(name):
 def test_the_card_says_all_that_it_must(name):
     readme = (folder_of(name) / "README.md").read_text(encoding="utf-8")
     numbers = read_json(folder_of(name) / "metrics.json")
-    main = cards.main_metric(numbers["test"])
+    main = measures.main_metric(TASKS[name], numbers["test"])
+    metric = measures.of(TASKS[name]).METRICS[main]
     for word in (
-        "test accuracy" if main == "accuracy" else "test micro F1",
+        f"test {metric.said}",
         "seeds tried",
-        "majority",
+        "baseline",
         "training",
         "MB",
         "p50",
@@ -101,7 +117,8 @@ def test_the_card_says_all_that_it_must(name):
         "## Limits",
     ):
         assert word in readme, word
-    assert f"{100 * numbers['test'][main]:.2f} %" in readme
+    assert metric.show(numbers["test"][main], numbers["data"].get("unit", "")) in readme
+    assert name in SERIES or "majority" in readme
     assert numbers["training"]["seconds"] > 0 and numbers["training"]["machine"]
     assert str(numbers["training"]["seed"]) in map(str, numbers["training"]["seeds_tried"])
     assert numbers["bytes"] == (folder_of(name) / "model.safetensors").stat().st_size
@@ -109,12 +126,24 @@ def test_the_card_says_all_that_it_must(name):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_it_names_nothing_of_a_machine(name):
-    for file in {"README.md", "metrics.json", "recipe.yaml", "config.json"} & (VECTOR_FILES if name in VECTORS else FILES):
+    for file in {"README.md", "metrics.json", "recipe.yaml", "config.json"} & files_of(name):
         text = (folder_of(name) / file).read_text(encoding="utf-8")
         assert not re.search(r"(?<![\w./-])/(home|root|tmp|work|mnt|Users)/", text), file
 
 
-@every_checkpoint
+@every_series_checkpoint
+def test_it_says_of_its_cards_example_what_the_card_says(name):
+    model, numbers = seqzoo.load(name), read_json(folder_of(name) / "metrics.json")
+    measure, example = measures.of(TASKS[name]), measures.read_example(folder_of(name) / measures.EXAMPLE)
+    compared = list(measure.compare(numbers["example"], measure.told(model, example)))
+    assert compared
+    for what, claimed, told, tolerance in compared:
+        assert told == (claimed if isinstance(claimed, str) else pytest.approx(claimed, abs=tolerance)), what
+    assert sum(parameter.numel() for parameter in model.parameters()) == numbers["parameters"]
+    assert (folder_of(name) / measures.EXAMPLE).stat().st_size < 60_000
+
+
+@every_text_checkpoint
 def test_it_predicts_its_cards_example(name):
     model, numbers = seqzoo.load(name), read_json(folder_of(name) / "metrics.json")
     example = numbers["example"]
@@ -129,7 +158,7 @@ def test_it_predicts_its_cards_example(name):
     assert all(tensor.dtype != torch.float16 for tensor in model.state_dict().values())
 
 
-@every_checkpoint
+@every_text_checkpoint
 def test_padding_and_neighbours_change_no_prediction(name):
     model = seqzoo.load(name)
     texts = ["A slow start, but what a finale!", "dull " * 700, "", "🎬", "never again " * 9, "I'd see it twice."]
@@ -137,7 +166,7 @@ def test_padding_and_neighbours_change_no_prediction(name):
         assert together.scores == pytest.approx(model.predict(text).scores, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("imdb-")])
+@pytest.mark.parametrize("name", [name for name in TEXTS if name.startswith("imdb-")])
 def test_it_tells_plain_praise_from_plain_blame(name):
     model = seqzoo.load(name)
     praise = model.predict("A wonderful, moving film with superb acting. One of the best I have ever seen!")
@@ -184,13 +213,13 @@ def test_word_vectors_answer_questions_as_their_card_says(name):
     assert evaluation.similarities(vectors, pairs) == pytest.approx(numbers["similarity"], abs=1e-3)
 
 
-@every_checkpoint
+@every_text_checkpoint
 @pytest.mark.corpora
 def test_a_sample_of_the_test_split_agrees_with_the_card(name, two_threads):
     from seqzoo.verification import evaluate
 
     numbers = read_json(folder_of(name) / "metrics.json")["test"]
-    main = cards.main_metric(numbers)
+    main = measures.main_metric(TASKS[name], numbers)
     expected, test = numbers[main], corpus_of(name).read("test")
     chosen = np.random.default_rng(7).permutation(len(test.texts))[:SAMPLE]
     found = evaluate(seqzoo.load(name), [test.texts[index] for index in chosen], test.targets[chosen])[main]
@@ -201,14 +230,11 @@ def test_a_sample_of_the_test_split_agrees_with_the_card(name, two_threads):
 @pytest.mark.slow
 @pytest.mark.corpora
 def test_the_whole_test_split_gives_the_cards_numbers(name, two_threads):
-    from seqzoo.verification import evaluate
-
-    numbers, corpus = read_json(folder_of(name) / "metrics.json"), corpus_of(name)
-    test = corpus.read("test")
+    numbers, corpus, measure = read_json(folder_of(name) / "metrics.json"), corpus_of(name), measures.of(TASKS[name])
     assert corpus.fingerprint("test") == numbers["data"]["fingerprints"]["test"]
-    found = evaluate(seqzoo.load(name), test.texts, test.targets)
-    for kind in cards.METRICS.keys() & numbers["test"].keys():
-        assert found[kind] == pytest.approx(numbers["test"][kind], abs=1e-4), kind
+    found = measure.evaluate(seqzoo.load(name), corpus, "test")
+    for kind in measure.METRICS.keys() & numbers["test"].keys():
+        assert found[kind] == pytest.approx(numbers["test"][kind], abs=1e-4, rel=1e-4), kind
 
 
 def test_all_together_stay_under_150_megabytes():

@@ -15,6 +15,7 @@ import seqzoo
 from seqzoo import cards, cli, hub, verification
 from seqzoo.callbacks.choose_thresholds import ChooseThresholds, best_threshold
 from seqzoo.callbacks.fit_statistics import FitStatistics
+from seqzoo.measures import text_classification
 from seqzoo.models.text_classifier import TextClassifier
 from seqzoo.tasks.text_classification import TextClassification
 
@@ -256,7 +257,7 @@ def test_a_card_of_several_labels_gives_micro_f1_first(trained: TextClassifier, 
     numbers = {
         "label": "Topics.",
         "test": {"split": "test", **verification.evaluate(trained, test.texts, test.targets)},
-        "baselines": verification._majority(corpus.targets("train"), test.targets),
+        "baselines": text_classification.majority(corpus.targets("train"), test.targets),
         "training": {"seeds_tried": {"1": 0.9}, "seed": 1, "epochs": 8, "seconds": 2.0, "machine": "this", "chosen": "So."},
         "data": {
             **corpus.source,

@@ -78,7 +78,8 @@ def test_a_run_is_measured_on_test_and_recorded_with_its_own_seed(make_run, zoo,
     guesses = [LABELS.index(result.label) for result in seqzoo.load(run / "model").predict(test.texts)]
     assert row["test_accuracy"] == pytest.approx(np.mean(np.array(guesses) == test.targets))
     (stored,) = rows(zoo)
-    assert stored == {key: str(value) for key, value in row.items()}
+    assert stored == {key: str(row.get(key, "")) for key in stored} and row.keys() <= stored.keys()
+    assert json.loads(stored["test_metrics"])["n"] == 160 and stored["task"] == "text-classification"
     expected = ("lectures/imdb-gru", "gru", "imdb", "2", "0.75", "160", "a calculator", "seqzoo 0, torch 1", "120.0")
     keys = ("recipe", "architecture", "corpus", "seed", "validation_accuracy", "test_texts", "machine", "versions")
     assert tuple(stored[key] for key in (*keys, "training_seconds")) == expected
@@ -88,7 +89,7 @@ def test_a_run_is_measured_on_test_and_recorded_with_its_own_seed(make_run, zoo,
 def test_test_is_touched_once_per_run(make_run, zoo, monkeypatch, capsys):
     run = make_run(1)
     assert cli.main(["record", str(run)]) == 0
-    monkeypatch.setattr("seqzoo.verification.evaluate", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("seqzoo.measures.text_classification.evaluate", lambda *_: pytest.fail("measured again"))
     assert cli.main(["record", str(run), str(run)]) == 0
     assert len(rows(zoo)) == 1 and "recorded already" in capsys.readouterr().out
 
@@ -173,4 +174,5 @@ def test_results_md_is_what_the_records_say(checkout):
 
 def test_every_row_names_a_recipe_and_every_recipe_of_the_lectures_has_a_row(checkout):
     named = [row["recipe"] for row in results.compare(checkout / "results")]
-    assert sorted(named) == catalog.list_recipes("lectures/*")
+    jena = catalog.list_recipes("lectures/jena-*")  # the same networks, for those who have the lectures' own file
+    assert sorted(named) == [name for name in catalog.list_recipes("lectures/*") if name not in jena]

@@ -17,6 +17,7 @@ from test_download import asked, fresh_process, scores, server_environment
 import seqzoo
 from seqzoo import cache, cards, catalog, cli, sharing, verification
 from seqzoo.cache import DownloadError
+from seqzoo.measures import text_classification
 from seqzoo.models.text_classifier import TextClassifier
 
 
@@ -95,7 +96,7 @@ def test_the_card_gives_every_result_in_full(writer, verified):
     card, numbers = ModelCard(readme_of(writer, "tester/films")), read_json(verified / "metrics.json")
     assert card.data.license == "mit" and card.data.library_name == "seqzoo"
     found = {result.metric_type: result for result in card.data.eval_results}
-    assert found.keys() == cards.METRICS.keys() & numbers["test"].keys()
+    assert found.keys() == text_classification.METRICS.keys() & numbers["test"].keys()
     for kind, result in found.items():
         assert result.metric_value == numbers["test"][kind] and result.metric_args["n"] == 160
         assert (result.dataset_type, result.dataset_config) == ("stanfordnlp/imdb", numbers["data"]["config"])

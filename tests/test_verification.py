@@ -13,6 +13,7 @@ from made_up import RECIPE, python, read_json, write_json
 
 import seqzoo
 from seqzoo import cache, cards, catalog, cli, doctor, results, trust, verification
+from seqzoo.measures import text_classification
 from seqzoo.reproduction import Reproduction, reproduce
 
 
@@ -40,7 +41,7 @@ def test_every_number_on_the_card_is_measured_again_and_holds(films):
     report = verification.verify(f"local-dir:{films}", machine="this machine")
     found = {number.name: number for number in report.numbers}
     numbers = read_json(films / "metrics.json")
-    wanted = {f"test {kind}" for kind in (*cards.METRICS, "n", "truncated") if kind in numbers["test"]}
+    wanted = {f"test {kind}" for kind in (*text_classification.METRICS, "n", "truncated") if kind in numbers["test"]}
     wanted |= {"train sha256", "test sha256", "baseline majority class", "bytes", "parameters"}
     wanted |= {"example label", "example score", "p50_ms", "p95_ms", "peak_memory_mb"}
     assert wanted <= found.keys() and found["test n"].measured == 160
