@@ -181,6 +181,18 @@ def test_published_vectors_are_loaded_by_name_and_their_card_follows_from_their_
     assert run("neighbours", "lovely", "--vectors", "tiny-fasttext")[0] == 0
 
 
+def test_vectors_that_take_too_much_leave_the_zoo_as_it_was(run, folder, checkpoints, monkeypatch):
+    options = ("--label", "x", "--chosen", "x", "--words", "lovely", "--megabytes")
+    assert run("publish", folder, "tiny", *options, "0.2")[0] == 0
+    before = {path: path.read_bytes() for path in checkpoints.rglob("*") if path.is_file()}
+    monkeypatch.setattr("seqzoo.embeddings.fasttext.prune", lambda vectors, megabytes: vectors)  # as for word2vec
+    for name in ("tiny", "other"):
+        status, _, err = run("publish", folder, name, *options, "0.01")
+        assert status == 2 and "more than 0.01; train fewer words" in err
+    assert {path: path.read_bytes() for path in checkpoints.rglob("*") if path.is_file()} == before
+    assert {path.name for path in checkpoints.iterdir()} == {"tiny", "index.json"}
+
+
 def test_info_of_published_vectors(run, folder, checkpoints, capsys):
     run("publish", folder, "tiny-fasttext", "--label", "x", "--chosen", "x", "--words", "lovely")
     assert cli.main(["info", "tiny-fasttext"]) == 0 and "word-vectors" in capsys.readouterr().out

@@ -15,7 +15,7 @@ from made_up import read_json, write_json
 from torch import nn
 
 import seqzoo
-from seqzoo import cards, catalog, cli, hub, measures, results, sharing, verification
+from seqzoo import cards, catalog, cli, doctor, hub, measures, results, sharing, verification
 from seqzoo.measures import Metric
 
 TASK = "time-series-forecasting"
@@ -325,6 +325,12 @@ def test_info_tells_of_a_forecaster_and_its_corpus(steps, zoo, capsys):
     assert facts["task"] == TASK and facts["test"]["n"] == 97 and facts["baselines"]["last value"] > 0
     assert cli.main(["info", "csv", "--json"]) == 0
     assert "labels" not in json.loads(capsys.readouterr().out), "they depend on the file"
+
+
+def test_the_doctor_sees_that_an_example_was_changed(steps, zoo):
+    assert not [line for line in doctor.examine(zoo / "cache")[1] if "days-steps" in line]
+    (steps / measures.EXAMPLE).write_text("temperature\n1\n")
+    assert any("example.csv is missing or not what the index says" in line for line in doctor.examine(zoo / "cache")[1])
 
 
 def test_measures_of_an_unknown_task_are_a_clear_error():
