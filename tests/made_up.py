@@ -110,13 +110,15 @@ def write_glove(folder: Path, size: int = 8, seed: int = 0, words: tuple[str, ..
     return path
 
 
-def small_arguments(architecture: str) -> dict[str, Any]:
-    """Arguments that make an architecture small: every size that it knows, its other defaults kept."""
+def small_arguments(architecture: str, *, series: bool = False) -> dict[str, Any]:
+    """Arguments that make an architecture small: every size that it knows (of a series: no embedding's), else defaults."""
     import inspect
 
     from seqzoo.catalog import resolve
 
     small = {"embedding_size": 8, "hidden_size": 8, "channels": 8, "max_features": 300, "min_documents": 1}
+    if series:
+        small.pop("embedding_size")
     known = inspect.signature(resolve("architectures", architecture)).parameters
     return {key: value for key, value in small.items() if key in known}
 

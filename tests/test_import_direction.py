@@ -26,10 +26,10 @@ MAY_IMPORT = {  # room -> rooms; a room of several files may also import its own
     "cache": set(),
     "hub": {"cache", "catalog", "cards"},
     "sharing": {"cache", "cards", "catalog", "hub", "trust"},
-    "models": {"catalog", "layers", "preprocessing", "hub", "sharing", "specs"},
+    "models": {"catalog", "layers", "models", "preprocessing", "hub", "sharing", "specs"},
     "tasks": {"models", "catalog", "preprocessing", "specs"},
     "corpora": {"specs", "preprocessing", "corpora"},
-    "callbacks": {"embeddings", "catalog", "hub", "callbacks"},
+    "callbacks": {"embeddings", "catalog", "hub", "preprocessing", "callbacks"},  # preprocessing: what events are
     "factory": {"catalog"},
     "trust": set(),
     "measures": {"cache", "catalog", "hub", "measures", "models", "preprocessing", "specs"},

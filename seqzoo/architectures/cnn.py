@@ -14,8 +14,9 @@ __all__ = ["CNN"]
 class CNN(nn.Module):
     """Embedding, convolutions over time with max-pooling between, pooling over time (Collobert et al., 2011; Kim, 2014).
 
-    `num_kernels` above 1 puts kernels of `kernel_size`, `kernel_size + 1`, ... side by side in the first layer. Steps are
-    those of the last layer: each pooling between layers divides their number by `pool_size`.
+    `num_kernels` above 1 puts kernels of `kernel_size`, `kernel_size + 1`, ... side by side in the first layer; each further
+    layer's kernel is `kernel_shrink` times shorter. Steps are those of the last layer: each pooling between layers divides
+    their number by `pool_size`.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class CNN(nn.Module):
         embedding_size: int = 128,
         channels: int = 128,
         kernel_size: int = 5,
+        kernel_shrink: int = 1,
         num_kernels: int = 1,
         num_layers: int = 1,
         pool_size: int = 5,
@@ -43,6 +45,7 @@ class CNN(nn.Module):
             self.inputs.output_size,
             channels,
             kernel_size=kernel_size,
+            kernel_shrink=kernel_shrink,
             num_kernels=num_kernels,
             num_layers=num_layers,
             pool_size=pool_size,

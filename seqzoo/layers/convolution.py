@@ -25,7 +25,8 @@ class ConvStack(nn.Module):
     """Convolutional layers with rectifier, each but the last followed by max-pooling over `pool_size` steps.
 
     The first layer may have `num_kernels` parallel kernels of `kernel_size`, `kernel_size + 1`, ... (Kim, 2014), whose
-    outputs stand side by side. Padding is 0 before every layer, as at a sequence's border.
+    outputs stand side by side. Each further layer's kernel is `kernel_shrink` times shorter than the one before it, at
+    least 1. Padding is 0 before every layer, as at a sequence's border.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class ConvStack(nn.Module):
         num_layers: int,
         pool_size: int,
         dropout: float,
+        kernel_shrink: int = 1,
     ):
         super().__init__()
-        for name, value in (("num_kernels", num_kernels), ("num_layers", num_layers), ("pool_size", pool_size)):
+        numbers = {"num_kernels": num_kernels, "num_layers": num_layers, "pool_size": pool_size}
+        for name, value in {**numbers, "kernel_shrink": kernel_shrink}.items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if pool_size > 10_000:
@@ -49,7 +52,8 @@ class ConvStack(nn.Module):
         width = channels * num_kernels
         self.output_size = width if num_layers == 1 else channels
         self.rest = nn.ModuleList(
-            InputConv1d(width if layer == 0 else channels, channels, kernel_size) for layer in range(num_layers - 1)
+            InputConv1d(channels if layer > 1 else width, channels, max(kernel_size // kernel_shrink**layer, 1))
+            for layer in range(1, num_layers)
         )
         self.pool_size, self.dropout = pool_size, Dropout(dropout)
 

@@ -4,13 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo.layers.dropout import Dropout, LockedDropout, WordDropout
+from seqzoo.layers.inputs import INPUTS, check_series_arguments
 from seqzoo.layers.pooling import Pooling
 from seqzoo.layers.recurrent import GRU, LSTM, RNN, initialise_orthogonal, reverse_by_length
 from seqzoo.specs import Encoded, SeriesSpec, TextSpec
 
 __all__ = ["RecurrentEncoder"]
 
-INPUTS = ("embedding", "one-hot")
 INITIALISATIONS = ("uniform", "orthogonal")
 
 
@@ -20,6 +20,9 @@ class RecurrentEncoder(nn.Module):
     Dropouts, in the order of the forward pass: `word_dropout` on tokens, `embedding_dropout` and `dropout` locked over
     time before and after the recurrence (and between layers), `recurrent_dropout` on the hidden state,
     `summary_dropout` on what comes out. `pooling` is `last`, `max`, `mean`, `max-mean` or `attention`.
+
+    A series' values are read as they are: `embedding_dropout` then leaves out whole channels, and `inputs`,
+    `embedding_size` and `word_dropout` are refused where changed.
 
     - `inputs="one-hot"` reads words as unit vectors, computed as a gather from the input weights.
     - `reverse` reads each sequence from its end to its start; steps come out in the order of the input.
@@ -56,6 +59,7 @@ class RecurrentEncoder(nn.Module):
             raise ValueError(f"initialisation must be one of {', '.join(INITIALISATIONS)}, got {initialisation!r}")
         if embedding_size < 1:
             raise ValueError(f"embedding_size must be at least 1, got {embedding_size}")
+        check_series_arguments(spec, inputs=inputs, embedding_size=embedding_size, word_dropout=word_dropout)
         if not 0 <= padded_length <= 100_000:
             raise ValueError(f"padded_length must be from 0 to 100,000, got {padded_length}")
         if reverse and bidirectional:
@@ -92,7 +96,9 @@ class RecurrentEncoder(nn.Module):
         if self.word_dropout is not None:
             inputs = self.word_dropout(inputs)
         if self.embedding is not None:
-            inputs = self.embedding_dropout(self.embedding(inputs))
+            inputs = self.embedding(inputs)
+        if inputs.dim() == 3:
+            inputs = self.embedding_dropout(inputs)
         if self.reverse:
             inputs = reverse_by_length(inputs, lengths)
         steps, state = self.recurrence(inputs, lengths, state)

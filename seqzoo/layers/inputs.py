@@ -7,16 +7,34 @@ from seqzoo.layers.dropout import LockedDropout, WordDropout
 from seqzoo.layers.pooling import step_mask
 from seqzoo.specs import SeriesSpec, TextSpec
 
-__all__ = ["InputConv1d", "InputLinear", "StepInputs"]
+__all__ = ["InputConv1d", "InputLinear", "StepInputs", "check_series_arguments", "fit_length"]
 
 INPUTS = ("embedding", "one-hot")
+
+
+def check_series_arguments(spec: TextSpec | SeriesSpec, *, inputs: str, embedding_size: int, word_dropout: float) -> None:
+    """ValueError where an argument that only words know was changed for a series, whose values are read as they are."""
+    if isinstance(spec, SeriesSpec) and (inputs, embedding_size, word_dropout) != ("embedding", 128, 0.0):
+        raise ValueError(
+            "a series has no words: leave inputs, embedding_size and word_dropout at their defaults, "
+            f"got {inputs!r}, {embedding_size} and {word_dropout}"
+        )
+
+
+def fit_length(inputs: Tensor, lengths: Tensor, steps: int) -> Tensor:
+    """(B, T, C), (B,) -> (B, `steps`, C): filled up with 0 after each series' end; ValueError where one is longer."""
+    if inputs.shape[1] > steps and int(lengths.max()) > steps:
+        raise ValueError(f"this network reads at most its context_length of {steps} steps, got {int(lengths.max())}")
+    inputs = inputs.masked_fill(~step_mask(inputs, lengths)[..., None], 0.0)[:, :steps]
+    return nn.functional.pad(inputs, (0, 0, 0, steps - inputs.shape[1]))
 
 
 class StepInputs(nn.Module):
     """Word dropout and embedding for token ids, values as they are; what lies past a sequence's end becomes 0.
 
     With `inputs="one-hot"` token ids stay ids, for InputLinear or InputConv1d to read as unit vectors of `output_size`;
-    padding is then -1.
+    padding is then -1. Of a series, `dropout` leaves out whole channels; `inputs`, `embedding_size` and `word_dropout` are
+    for words alone and refused where changed.
     """
 
     def __init__(
@@ -33,6 +51,7 @@ class StepInputs(nn.Module):
             raise ValueError(f"inputs must be one of {', '.join(INPUTS)}, got {inputs!r}")
         if embedding_size < 1:
             raise ValueError(f"embedding_size must be at least 1, got {embedding_size}")
+        check_series_arguments(spec, inputs=inputs, embedding_size=embedding_size, word_dropout=word_dropout)
         self.word_dropout = self.embedding = None
         if isinstance(spec, TextSpec):
             self.word_dropout = WordDropout(word_dropout, pad_index=spec.pad_index, unknown_index=spec.unknown_index)

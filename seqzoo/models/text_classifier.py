@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,22 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from seqzoo import catalog, hub, sharing
+from seqzoo.models._predicting import Classification, bar, beside_each_other, check_batch_size, check_labels, push
 from seqzoo.preprocessing.tokenizer import Tokenizer, check_keep, truncate
 from seqzoo.specs import TextSpec
 
 __all__ = ["TextClassifier"]
 
 WINDOW = 64  # batches whose texts are sorted by length together, so that a generator is read in pieces
-
-
-@dataclass(frozen=True)
-class Classification:
-    """One text's class: the likeliest label, its probability, every label's probability, whether the text was cut."""
-
-    label: str
-    score: float
-    scores: Mapping[str, float]
-    truncated: bool
 
 
 @dataclass(frozen=True)
@@ -66,8 +56,7 @@ class TextClassifier(nn.Module):
         super().__init__()
         network = catalog.resolve("architectures", architecture)
         catalog.check_arguments(architecture, network, arguments or {})
-        if len(labels) < 2 or not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
-            raise ValueError(f"labels must be at least two different names, got {list(labels)!r}")
+        check_labels(labels)
         if type(max_tokens) is not int or max_tokens < 1:
             raise ValueError(f"max_tokens must be a whole number of at least 1, got {max_tokens!r}")
         check_keep(keep)
@@ -110,7 +99,7 @@ class TextClassifier(nn.Module):
         """
         if isinstance(inputs, str):
             return next(self.stream([inputs]))
-        return list(_bar(self.stream(inputs, batch_size=batch_size), inputs, progress))
+        return list(bar(self.stream(inputs, batch_size=batch_size), inputs, progress, "text"))
 
     def stream(self, texts: Iterable[str], *, batch_size: int = 32) -> Iterator[Classification | MultiLabel]:
         """Results one after another, `texts` read a few thousand at a time."""
@@ -151,8 +140,7 @@ class TextClassifier(nn.Module):
     @torch.inference_mode()
     def _outputs(self, texts: Iterable[str], function: Any, batch_size: int) -> Iterator[tuple[Tensor, list[bool]]]:
         """`function(tokens, lengths)` of every text in order, on the CPU, with which texts were truncated."""
-        if type(batch_size) is not int or batch_size < 1:
-            raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+        check_batch_size(batch_size)
         texts = iter(texts)
         while window := list(islice(texts, WINDOW * batch_size)):
             documents = self.tokenizer.encode(window)
@@ -174,7 +162,7 @@ class TextClassifier(nn.Module):
         self.eval()
         try:
             if device.type == "cpu":
-                outputs = torch.cat(_beside_each_other(function, batches))
+                outputs = torch.cat(beside_each_other(function, batches))
             else:
                 outputs = torch.cat([function(tokens.to(device), lengths).cpu() for tokens, lengths in batches])
         finally:
@@ -218,15 +206,8 @@ class TextClassifier(nn.Module):
 
         Raises ValueError too where there is no such folder, or where the model has been changed since.
         """
-        if self.folder is None:
-            raise ValueError("this model is in no folder yet: save_pretrained it, run seqzoo verify on it, then push")
-        saved, own = hub.read(self.folder).tensors, self.state_dict()
-        if set(saved) != set(own) or not all(_same(own[name], tensor) for name, tensor in saved.items()):
-            raise ValueError(
-                f"this model was changed since it was in {self.folder}: save_pretrained it, verify it, then push"
-            )
-        return sharing.push(
-            self.folder,
+        return push(
+            self,
             repo_id,
             private=private,
             token=token,
@@ -267,40 +248,8 @@ class TextClassifier(nn.Module):
         return model
 
 
-def _same(own: Tensor, saved: Tensor) -> bool:
-    """Whether a tensor is the saved one, or would be in half precision."""
-    own = own.detach().cpu()
-    return torch.equal(own, saved) or (own.is_floating_point() and torch.equal(own.half().float(), saved))
-
-
 def _check_thresholds(thresholds: Any, n_labels: int) -> None:
     """ValueError unless there is a probability for each label."""
     numbers = isinstance(thresholds, Sequence) and all(type(one) in (int, float) and 0 <= one <= 1 for one in thresholds)
     if not numbers or len(thresholds) != n_labels:
         raise ValueError(f"thresholds must be {n_labels} probabilities, one for each label, got {thresholds!r}")
-
-
-def _beside_each_other(function: Any, batches: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
-    """Each batch on one thread, as many at a time as there are threads: a recurrent step is too small to be shared."""
-    threads = torch.get_num_threads()
-    if threads == 1 or len(batches) == 1:
-        return [function(*batch) for batch in batches]
-
-    def alone(batch: tuple[Tensor, Tensor]) -> Tensor:
-        torch.set_num_threads(1)  # of the calling thread; the caller's own number is set again below
-        with torch.inference_mode():
-            return function(*batch)
-
-    try:
-        with ThreadPoolExecutor(min(threads, len(batches))) as pool:
-            return list(pool.map(alone, batches))
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _bar(results: Iterator[Any], inputs: Any, progress: bool) -> Iterator[Any]:
-    if not progress or not hub.shows_progress():
-        return results
-    from tqdm.auto import tqdm
-
-    return tqdm(results, total=len(inputs) if hasattr(inputs, "__len__") else None, unit="text")
