@@ -348,7 +348,8 @@ def _body(
         seed if value is None else f"{seed} ({shown(value)} on validation)"
         for seed, value in training["seeds_tried"].items()
     )
-    split = f"{'drawn' if data.get('drawn') else 'official'} {test['split']}"
+    drawn = data.get("drawn")  # or the words for how: by time, for one
+    split = f"{test['split']} {drawn}" if isinstance(drawn, str) else f"{'drawn' if drawn else 'official'} {test['split']}"
     rows = [
         (f"test {metric.said}", f"**{shown(test[main])}** of {test['n']:,}{measure.COUNTED} ({data['corpus']}, {split})"),
         *measure.rows(config, numbers),
