@@ -2,8 +2,8 @@
 
 Chollet, Deep Learning with Python, 2nd ed., chapter 10, as printed there: RMSprop, squared error, the temperature itself
 (not its change) from standardised columns, wind as speed and bearing, no calendar; the epoch of the least validation loss
-counts. `--inputs ours` gives Keras our inputs instead: wind as a vector, sine and cosine of hour and day of year. The windows
-are those of our corpus, one for one, and one whose target is missing counts on neither side.
+counts. `--inputs ours` gives Keras our inputs instead: wind as a vector, sine and cosine of hour and day of year. The
+windows are those of our corpus, one for one, and one whose target is missing counts on neither side.
 
 Keras runs in a process of its own, under --keras-python where TensorFlow lives in another environment. Our rows are read
 from results/runs.csv.
@@ -54,6 +54,7 @@ def keras_worker(folder: Path) -> None:
     if task["threads"]:
         tensorflow.config.threading.set_intra_op_parallelism_threads(task["threads"])
         tensorflow.config.threading.set_inter_op_parallelism_threads(task["threads"])
+    tensorflow.get_logger().setLevel("ERROR")
     arrays = np.load(folder / "series.npz")
     print(json.dumps({"keras": keras.__version__, "tensorflow": tensorflow.__version__}), flush=True)
 
@@ -121,7 +122,7 @@ def keras_runs(python: str, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def series(corpus: str, data_dir: str | None, inputs: str, num_windows: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Of each split: `<split>_inputs` (rows, C), `<split>_targets` (windows,) in degrees, `<split>_observed`; the last value.
+    """Of each split `<split>_inputs` (rows, C), `<split>_targets` (windows,) in degrees, `<split>_observed`; the last value.
 
     A missing target is filled with the one before it, so that Keras has a number to train on.
     """
@@ -144,11 +145,11 @@ def series(corpus: str, data_dir: str | None, inputs: str, num_windows: int) -> 
             frequency=fitted.frequency,
             missing=fitted.missing,
         )
-        fitted.fit(fitted.read(data.rows("train")))
+        fitted.fit(fitted.read(data.table()).part(*data.split("train")))
     past, (target,) = (asked["context_length"] - 1) * asked["sampling_step"], fitted.target_indices
-    arrays, last = {}, {}
+    whole, arrays, last = fitted.read(data.table()), {}, {}
     for split in SPLITS:
-        rows, windows = fitted.read(data.rows(split)), data.windows(split)
+        rows, windows = whole.part(*data.split(split)), data.windows(split)
         count = len(windows) if not num_windows else min(num_windows, len(windows))
         rows = rows.part(0, past + asked["delay"] + count)
         degrees, observed = rows.values[:, target], ~np.isnan(rows.values[:, target])

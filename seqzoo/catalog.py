@@ -7,12 +7,14 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 __all__ = [
     "MODELS",
     "UnknownName",
     "check_arguments",
+    "check_spec",
     "hint",
     "initialisers",
     "list_architectures",
@@ -147,6 +149,15 @@ def check_arguments(name: str, function: Callable[..., Any], arguments: Mapping[
         expected = parameters[key].annotation
         if expected in (int, float, bool, str) and not _is_a(value, expected):
             raise ValueError(f"{name}: {key} must be {expected.__name__}, got {value!r}")
+
+
+def check_spec(name: str, network: type, spec: Any) -> None:
+    """ValueError where the network is not for what `spec` describes, text or series, by the annotation of its argument."""
+    wanted = next(iter(inspect.signature(network, eval_str=True).parameters.values())).annotation
+    if isinstance(wanted, type | UnionType) and wanted is not inspect.Parameter.empty and not isinstance(spec, wanted):
+        kinds = {"TextSpec": "text", "SeriesSpec": "series"}
+        needed, given = (kinds.get(getattr(kind, "__name__", ""), str(kind)) for kind in (wanted, type(spec)))
+        raise ValueError(f"{name} reads {needed} and cannot serve {given}; choose another architecture")
 
 
 def _is_a(value: Any, expected: type) -> bool:

@@ -21,6 +21,7 @@ def create_network(architecture: str, spec: TextSpec | SeriesSpec, **arguments: 
     """A freshly initialised network. UnknownName and ValueError name what is wrong and the nearest right word."""
     network = catalog.resolve("architectures", architecture)
     catalog.check_arguments(architecture, network, arguments)
+    catalog.check_spec(architecture, network, spec)
     return network(spec, **arguments)
 
 

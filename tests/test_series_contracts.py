@@ -11,6 +11,7 @@ from torch import Tensor, nn
 import seqzoo
 from seqzoo.catalog import list_architectures, resolve, summary
 from seqzoo.layers.normalisation import StepBatchNorm
+from seqzoo.preprocessing.tokenizer import Tokenizer
 from seqzoo.specs import Encoded, SeriesSpec, TextSpec
 
 SPEC = SeriesSpec(n_channels=3, context_length=24, horizon=24)
@@ -230,6 +231,19 @@ def test_an_argument_of_the_wrong_type_is_refused(name: str) -> None:
         wrong = 3 if parameter.annotation is str else "3"
         with pytest.raises(ValueError, match=f"{name}: {key} must be {parameter.annotation.__name__}, got {wrong!r}"):
             seqzoo.create_network(name, SPEC, **{key: wrong})
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if consumes(name) is SeriesSpec])
+def test_a_network_for_series_alone_refuses_text(name: str, tokenizer: Tokenizer) -> None:
+    with pytest.raises(ValueError, match=f"{name} reads series and cannot serve text"):
+        seqzoo.create_network(name, TextSpec(9))
+    with pytest.raises(ValueError, match=f"{name} reads series and cannot serve text"):
+        seqzoo.create_model(name, preprocessor=tokenizer, labels=["a", "b"])
+
+
+def test_a_network_for_text_alone_refuses_series() -> None:
+    with pytest.raises(ValueError, match="bow reads text and cannot serve series"):
+        seqzoo.create_network("bow", SPEC)
 
 
 @pytest.mark.parametrize(

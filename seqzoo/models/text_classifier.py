@@ -67,6 +67,7 @@ class TextClassifier(nn.Module):
         self.architecture, self.arguments = architecture, dict(arguments or {})
         self.tokenizer, self.labels, self.max_tokens, self.keep = tokenizer, list(labels), max_tokens, keep
         self.spec = TextSpec(len(tokenizer), tokenizer.pad_index, tokenizer.unknown_index)
+        catalog.check_spec(architecture, network, self.spec)
         self.network = network(self.spec, **self.arguments)
         self.head = nn.Linear(self.network.output_size, len(self.labels))
         if hasattr(self.network, "initialise_head"):
