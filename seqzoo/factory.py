@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqzoo import catalog
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from lightning import LightningDataModule, LightningModule
     from torch import nn
 
+    from seqzoo.preprocessing.labelled import LabelledSeriesPreprocessor
+    from seqzoo.preprocessing.series import SeriesPreprocessor
     from seqzoo.preprocessing.tokenizer import Tokenizer
     from seqzoo.specs import SeriesSpec, TextSpec
 
@@ -28,31 +30,45 @@ def create_network(architecture: str, spec: TextSpec | SeriesSpec, **arguments: 
 def create_model(
     architecture: str,
     *,
-    task: str = "text-classification",
+    task: str | None = None,
     corpus: str | LightningDataModule | None = None,
-    preprocessor: Tokenizer | None = None,
+    preprocessor: Tokenizer | SeriesPreprocessor | LabelledSeriesPreprocessor | None = None,
     labels: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> nn.Module:
     """A freshly initialised model: network, head and preprocessor.
 
-    Give either `corpus` (a name, or a datamodule with your own options), whose training texts then fit the preprocessor,
-    or `preprocessor` and `labels`. Raises ValueError where neither or both are given.
+    Give either `corpus` (a name, or a datamodule with your own options), whose training part then fits the preprocessor,
+    or a fitted `preprocessor`, `labels` (but to a forecaster, which takes them from the preprocessor), and as `options` what
+    else the model's constructor asks for: `context_length` and `horizon` of a forecaster, `max_steps` of a series
+    classifier. The task is the corpus's own, else text classification. Raises ValueError where neither or both are given.
     """
-    if task not in catalog.MODELS:
+    if task is not None and task not in catalog.MODELS:
         raise catalog.UnknownName(f"there is no task {task!r}; {catalog.hint(task, sorted(catalog.MODELS))}")
     if (corpus is None) == (preprocessor is None and labels is None):
         raise ValueError("create_model needs either corpus=, or preprocessor= and labels=")
     catalog.check_arguments(architecture, catalog.resolve("architectures", architecture), arguments)
-    model, options = catalog.resolve("models", catalog.MODELS[task]), {}
     if corpus is not None:
         data = create_datamodule(corpus) if isinstance(corpus, str) else corpus
+        if task not in (None, data.task):
+            raise ValueError(f"the corpus {data.name} is for {data.task}, not {task}")
+        task = data.task
         data.prepare_data()
         data.setup("fit")
-        preprocessor, labels, options = data.tokenizer, data.labels, data.preprocessing
-    elif preprocessor is None or labels is None:
-        raise ValueError("create_model needs both preprocessor= and labels= where no corpus is given")
-    return model(architecture, arguments, tokenizer=preprocessor, labels=labels, **options)
+        given = data.model_arguments
+    else:
+        task = task or "text-classification"
+        named = {"tokenizer" if task == "text-classification" else "preprocessor": preprocessor}
+        if labels is not None or task != "time-series-forecasting":
+            named["labels"] = labels
+        if None in named.values():
+            raise ValueError("create_model needs both preprocessor= and labels= where no corpus is given")
+        given = named
+    model = catalog.resolve("models", catalog.MODELS[task])
+    given = {**given, **(options or {})}
+    catalog.check_arguments(task, model, given)
+    return model(architecture, arguments, **given)
 
 
 def create_task(model: nn.Module, *, optimizer: Any = None, lr_scheduler: Any = None, **options: Any) -> LightningModule:

@@ -26,7 +26,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from seqzoo import __version__, catalog
 from seqzoo.hub import replace_file, shapes_only, shows_progress
-from seqzoo.specs import TextSpec
+from seqzoo.specs import SeriesSpec, TextSpec
 
 __all__ = ["CLI", "run"]
 
@@ -132,16 +132,27 @@ class CLI(LightningCLI):
         given = config["model"].get("init_args", {})
         try:
             if "architecture" in given:
-                network, arguments = catalog.resolve("architectures", given["architecture"]), given.get("arguments") or {}
-                catalog.check_arguments(given["architecture"], network, arguments)
-                with shapes_only():
-                    network(TextSpec(vocab_size=100), **arguments)
+                self._check_network(config, given["architecture"], given.get("arguments") or {})
             for stanza in (config["data"], *(config["trainer"]["callbacks"] or ())):
                 if stanza is not None and stanza["class_path"].startswith("seqzoo."):
                     module, _, name = stanza["class_path"].rpartition(".")
                     getattr(import_module(module), name)(**stanza.get("init_args", {}))
         except (LookupError, ValueError, OSError) as error:
             self._stop(str(error))
+
+    def _check_network(self, config: Any, architecture: str, arguments: Any) -> None:
+        """A network like the one that will be trained, without memory: a text's, or a series' of the corpus's windows."""
+        network, path = catalog.resolve("architectures", architecture), config["model"]["class_path"]
+        catalog.check_arguments(architecture, network, arguments)
+        spec: TextSpec | SeriesSpec = TextSpec(vocab_size=100)
+        if path.startswith("seqzoo.tasks."):
+            module, _, name = path.rpartition(".")
+            getattr(import_module(module), name).check(architecture, arguments)
+            if path != "seqzoo.tasks.text_classification.TextClassification":
+                data = (config["data"] or {}).get("init_args") or {}
+                spec = SeriesSpec(1, data.get("context_length") or 100, data.get("horizon") or 1)
+        with shapes_only():
+            network(spec, **arguments)
 
     def _checkpoint(self, asked: str | None) -> str | None:
         """The file that `--ckpt_path` means in this run folder."""

@@ -105,6 +105,7 @@ class TextDataModule(L.LightningDataModule, ABC):
     After `setup("fit")`: `tokenizer` fitted on the training texts alone, `labels`, `train` and `validation`.
     """
 
+    task = "text-classification"
     name: str
     labels: list[str]
     source: dict[str, str]  # type and config of the dataset, as the Hub calls them
@@ -179,6 +180,11 @@ class TextDataModule(L.LightningDataModule, ABC):
         """What a model must do with a text beside tokenising it; of several labels, from which probability it gives one."""
         chosen = {"max_tokens": self.max_tokens, "keep": self.keep}
         return {**chosen, "thresholds": [0.5] * len(self.labels)} if self.multi_label else chosen
+
+    @property
+    def model_arguments(self) -> dict[str, Any]:
+        """What a model for this corpus is made with, after `setup`."""
+        return {"tokenizer": self.tokenizer, "labels": self.labels, **self.preprocessing}
 
     def texts(self, split: str) -> Sequence[str]:
         """Raw texts of `train` (without the validation texts), `rest` (what `num_train` leaves out of it), `validation`, or

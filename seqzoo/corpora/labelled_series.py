@@ -95,6 +95,7 @@ class LabelledSeriesDataModule(L.LightningDataModule, ABC):
     After `setup("fit")`: `preprocessor` fitted on the training series alone, `labels`, loaders.
     """
 
+    task = "time-series-classification"
     name: str
     labels: list[str]
     source: dict[str, str]
@@ -168,6 +169,11 @@ class LabelledSeriesDataModule(L.LightningDataModule, ABC):
         if not self.framewise:
             return {"max_steps": longest}
         return {"max_steps": longest, "framewise": True, "background": self.background}
+
+    @property
+    def model_arguments(self) -> dict[str, Any]:
+        """What a model for this corpus is made with, after `setup`."""
+        return {"preprocessor": self.preprocessor, "labels": self.labels, **self.preprocessing}
 
     def series(self, split: str) -> LabelledSeries:
         """Raw series of `train` (without the validation series), `validation`, or another split of the corpus."""

@@ -10,7 +10,7 @@ import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import numpy as np
@@ -94,6 +94,7 @@ class SeriesDataModule(L.LightningDataModule, ABC):
     train, always.
     """
 
+    task = "time-series-forecasting"
     name: str
     source: dict[str, str]  # type and config of the dataset
     language: list[str] = []
@@ -158,6 +159,11 @@ class SeriesDataModule(L.LightningDataModule, ABC):
     def labels(self) -> list[str]:
         """Names of what is forecast."""
         return list((self.preprocessor or self.make_preprocessor()).targets)
+
+    @property
+    def model_arguments(self) -> dict[str, Any]:
+        """What a model for this corpus is made with, after `setup`."""
+        return {"preprocessor": self.preprocessor, **self.options}
 
     def make_preprocessor(self) -> SeriesPreprocessor:
         """One that is not fitted yet."""

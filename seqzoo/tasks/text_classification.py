@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import lightning as L
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import (
@@ -25,15 +23,12 @@ from seqzoo import catalog
 from seqzoo.models.text_classifier import TextClassifier
 from seqzoo.preprocessing.tokenizer import Tokenizer
 from seqzoo.specs import TextBatch
+from seqzoo.tasks._training import Training, adamw
 
 __all__ = ["TextClassification"]
 
 
-def _adamw(parameters: Any) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr=1e-3, fused=True)
-
-
-class TextClassification(L.LightningModule):
+class TextClassification(Training):
     """Fits a TextClassifier of any text architecture to any corpus with one class, or any number of labels, per text.
 
     The model is built when the corpus is known, so `model` is None before `fit` unless it was given to `from_model`.
@@ -55,7 +50,7 @@ class TextClassification(L.LightningModule):
         architecture: str,
         arguments: dict[str, Any] | None = None,
         *,
-        optimizer: OptimizerCallable = _adamw,
+        optimizer: OptimizerCallable = adamw,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_scheduler_interval: str = "epoch",
         label_smoothing: float = 0.0,
@@ -68,8 +63,7 @@ class TextClassification(L.LightningModule):
         takes twice the time and needs a network with an `embedding`; 5 is the paper's.
         """
         super().__init__()
-        if lr_scheduler_interval not in ("epoch", "step"):
-            raise ValueError(f"lr_scheduler_interval must be epoch or step, got {lr_scheduler_interval!r}")
+        self._optimise_by(optimizer, lr_scheduler, lr_scheduler_interval)
         if not 0.0 <= label_smoothing < 1.0:
             raise ValueError(f"label_smoothing must be at least 0 and below 1, got {label_smoothing}")
         if not 0.0 <= adversarial_norm < math.inf:
@@ -83,7 +77,6 @@ class TextClassification(L.LightningModule):
         self.save_hyperparameters(ignore=["optimizer", "lr_scheduler"])
         self.check(architecture, arguments)
         self.architecture, self.arguments, self.model = architecture, dict(arguments or {}), None
-        self.optimizer, self.lr_scheduler, self.interval = optimizer, lr_scheduler, lr_scheduler_interval
         self.label_smoothing, self.threshold, self.hinge_margin = label_smoothing, threshold, hinge_margin
         self.adversarial_norm = adversarial_norm
 
@@ -116,7 +109,7 @@ class TextClassification(L.LightningModule):
     def on_fit_start(self) -> None:
         if self.adversarial_norm and getattr(self.model.network, "embedding", None) is None:
             raise ValueError(f"adversarial_norm needs a network with an embedding; {self.architecture} has none")
-        self.model.train()  # a loaded model comes in eval mode, in which dropout does nothing
+        super().on_fit_start()
 
     def _build(self, tokenizer: Tokenizer, labels: list[str], preprocessing: dict[str, Any]) -> None:
         self.model = TextClassifier(self.architecture, self.arguments, tokenizer=tokenizer, labels=labels, **preprocessing)
@@ -230,24 +223,6 @@ class TextClassification(L.LightningModule):
         if self.positive:
             self.positive[f"{split}_"].update((logits[:, 1] > logits[:, 0]).long(), batch.targets)
             self.log(f"{split}_positive_f1", self.positive[f"{split}_"], batch_size=size)
-
-    def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(self.model.parameters())
-        if self.lr_scheduler is None:
-            return optimizer
-        schedule = {"scheduler": self.lr_scheduler(optimizer), "interval": self.interval}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-    def configure_gradient_clipping(
-        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
-    ) -> None:
-        """Lightning refuses to clip for fused optimisers, which unscale late; without a scaler nothing is scaled."""
-        plugin = self.trainer.precision_plugin
-        unscaled = isinstance(plugin, MixedPrecision) and plugin.scaler is None
-        if gradient_clip_val and unscaled and gradient_clip_algorithm in (None, "norm"):
-            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
-        else:
-            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["seqzoo"] = {

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection, SumMetric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
@@ -17,15 +15,12 @@ from seqzoo.models.series_classifier import SETTINGS, SeriesClassifier
 from seqzoo.preprocessing.events import match, runs
 from seqzoo.preprocessing.labelled import LabelledSeriesPreprocessor
 from seqzoo.specs import LabelledSeriesBatch
+from seqzoo.tasks._training import Training, adamw
 
 __all__ = ["TimeSeriesClassification"]
 
 
-def _adamw(parameters: Any) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr=1e-3, fused=True)
-
-
-class TimeSeriesClassification(L.LightningModule):
+class TimeSeriesClassification(Training):
     """Fits a SeriesClassifier of any architecture that encodes series to any corpus with a class per series, or per step.
 
     The model is built when the corpus is known, so `model` is None before `fit` unless it was given to `from_model`.
@@ -45,15 +40,14 @@ class TimeSeriesClassification(L.LightningModule):
         architecture: str,
         arguments: dict[str, Any] | None = None,
         *,
-        optimizer: OptimizerCallable = _adamw,
+        optimizer: OptimizerCallable = adamw,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_scheduler_interval: str = "epoch",
         label_smoothing: float = 0.0,
         class_weights: float = 0.0,
     ):
         super().__init__()
-        if lr_scheduler_interval not in ("epoch", "step"):
-            raise ValueError(f"lr_scheduler_interval must be epoch or step, got {lr_scheduler_interval!r}")
+        self._optimise_by(optimizer, lr_scheduler, lr_scheduler_interval)
         if not 0.0 <= label_smoothing < 1.0:
             raise ValueError(f"label_smoothing must be at least 0 and below 1, got {label_smoothing}")
         if not 0.0 <= class_weights <= 1.0:
@@ -61,7 +55,6 @@ class TimeSeriesClassification(L.LightningModule):
         self.save_hyperparameters(ignore=["optimizer", "lr_scheduler"])
         self.check(architecture, arguments)
         self.architecture, self.arguments, self.model = architecture, dict(arguments or {}), None
-        self.optimizer, self.lr_scheduler, self.interval = optimizer, lr_scheduler, lr_scheduler_interval
         self.label_smoothing, self.class_weights = label_smoothing, class_weights
         self.weights: Tensor | None = None
 
@@ -91,7 +84,7 @@ class TimeSeriesClassification(L.LightningModule):
             )
 
     def on_fit_start(self) -> None:
-        self.model.train()  # a loaded model comes in eval mode, in which dropout does nothing
+        super().on_fit_start()
         if self.class_weights:
             targets = self.trainer.datamodule.targets("train")
             flat = np.concatenate(targets) if isinstance(targets, list) else targets
@@ -171,24 +164,6 @@ class TimeSeriesClassification(L.LightningModule):
             hits, total = self.hits[f"{split}_"], self.total[f"{split}_"]
             self.log(f"{split}_event_f1", 2 * hits.compute() / total.compute().clamp(min=1), prog_bar=True)
             hits.reset(), total.reset()
-
-    def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(self.model.parameters())
-        if self.lr_scheduler is None:
-            return optimizer
-        schedule = {"scheduler": self.lr_scheduler(optimizer), "interval": self.interval}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-    def configure_gradient_clipping(
-        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
-    ) -> None:
-        """Lightning refuses to clip for fused optimisers, which unscale late; without a scaler nothing is scaled."""
-        plugin = self.trainer.precision_plugin
-        unscaled = isinstance(plugin, MixedPrecision) and plugin.scaler is None
-        if gradient_clip_val and unscaled and gradient_clip_algorithm in (None, "norm"):
-            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
-        else:
-            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["seqzoo"] = {
