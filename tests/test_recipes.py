@@ -22,7 +22,11 @@ CORPUS_SIZES = {
     "sms_spam": {"train": 4_128},
 }
 TRAINING_ROWS = {"jena": 210_384, "szeged": 48_216}  # steps of a series' training part, those without a value included
+TRAINING_SERIES = {"ecg5000": 500, "fsdd": 2_700, "ucr GunPoint": 50, "ucr ItalyPowerDemand": 67}  # labelled, whole
 CORPORA = {  # how a recipe's name starts: the corpus
+    "ecg5000": "ecg5000",
+    "fsdd-spotter": "fsdd_streams",
+    "fsdd": "fsdd",
     "imdb": "imdb",
     "jena": "jena",
     "langid": "langid",
@@ -31,7 +35,9 @@ CORPORA = {  # how a recipe's name starts: the corpus
     "reuters": "reuters21578",
     "sms-spam": "sms_spam",
     "szeged": "szeged",
+    "ucr": "ucr",
 }
+NAMED_FOR_DATA = ("reuters-topics", "fsdd-spotter", "ucr-gunpoint", "ucr-italypowerdemand")  # not for their architecture
 every_recipe = pytest.mark.parametrize("name", NAMES)
 
 
@@ -80,8 +86,20 @@ def training_windows(recipe: dict[str, Any]) -> int:
     return (TRAINING_ROWS[recipe["data"]["class_path"].split(".")[2]] - span) // data.get("stride", 1) + 1
 
 
+def training_series(recipe: dict[str, Any]) -> int:
+    """How many labelled series an epoch has; of streams of digits, as many as are spliced."""
+    data = recipe["data"]["init_args"]
+    corpus = recipe["data"]["class_path"].split(".")[2]
+    if corpus == "fsdd_streams":
+        return data["num_streams"]
+    held_out = 60 * data["validation_recordings"] if corpus == "fsdd" else data["validation_size"]
+    return TRAINING_SERIES[f"{corpus} {data['dataset']}" if corpus == "ucr" else corpus] - held_out
+
+
 def training_size(recipe: dict[str, Any]) -> int:
-    """How many texts or windows an epoch has."""
+    """How many texts, windows or labelled series an epoch has."""
+    if "time_series_classification" in recipe["model"]["class_path"]:
+        return training_series(recipe)
     of_series = recipe["data"]["class_path"].split(".")[2] in TRAINING_ROWS
     return training_windows(recipe) if of_series else training_texts(recipe)
 
@@ -94,10 +112,10 @@ def test_there_are_recipes_and_overlays():
 def test_the_name_says_corpus_and_architecture(name):
     recipe = read(name)
     short = name.rpartition("/")[2]
-    prefix = next(prefix for prefix in CORPORA if short.startswith(f"{prefix}-"))
+    prefix = next(prefix for prefix in CORPORA if f"{short}-".startswith(f"{prefix}-"))
     assert recipe["data"]["class_path"].split(".")[:3] == ["seqzoo", "corpora", CORPORA[prefix]]
     architecture = short.removeprefix(f"{prefix}-").replace("-", "_")
-    assert architecture.startswith(recipe["model"]["init_args"]["architecture"]) or short == "reuters-topics"
+    assert architecture.startswith(recipe["model"]["init_args"]["architecture"]) or short in NAMED_FOR_DATA
     assert recipe["trainer"]["default_root_dir"] == f"runs/{name}"
     assert isinstance(recipe["seed_everything"], int)
 

@@ -67,7 +67,7 @@ class SeriesClassifier(nn.Module):
         *,
         preprocessor: LabelledSeriesPreprocessor,
         labels: Sequence[str],
-        max_steps: int,
+        max_steps: int = 1_000,
         framewise: bool = False,
         background: str | None = None,
         median_steps: int = 1,
