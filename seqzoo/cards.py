@@ -152,6 +152,11 @@ def check(folder: Path, numbers: Mapping[str, Any], task: str) -> None:
         file = folder / measures.EXAMPLE
         if not file.is_file() or fingerprint(file)["sha256"] != numbers["example"]["sha256"]:
             raise ValueError(f"{file} is missing or not the one whose sha256 {place.name} gives; publish it again")
+    try:
+        measure.rows(json.loads((folder / "config.json").read_text(encoding="utf-8")), numbers)
+        measure.usage(numbers["example"])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{place} is not as seqzoo publish writes it ({type(error).__name__}: {error})") from None
 
 
 def _is_number(value: Any) -> bool:
@@ -343,7 +348,8 @@ def _body(
         seed if value is None else f"{seed} ({shown(value)} on validation)"
         for seed, value in training["seeds_tried"].items()
     )
-    split = f"{'drawn' if data.get('drawn') else 'official'} {test['split']}"
+    drawn = data.get("drawn")  # or the words for how: by time, for one
+    split = f"{test['split']} {drawn}" if isinstance(drawn, str) else f"{'drawn' if drawn else 'official'} {test['split']}"
     rows = [
         (f"test {metric.said}", f"**{shown(test[main])}** of {test['n']:,}{measure.COUNTED} ({data['corpus']}, {split})"),
         *measure.rows(config, numbers),
