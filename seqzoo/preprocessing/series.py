@@ -58,7 +58,7 @@ class SeriesPreprocessor:
     def __init__(
         self,
         columns: Sequence[str],
-        targets: Sequence[str],
+        targets: Sequence[str] | None = None,
         *,
         time_column: str | None = None,
         time_format: str | None = None,
@@ -71,7 +71,8 @@ class SeriesPreprocessor:
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ):
-        """`columns` are read from a table in this order, `targets` are the channels that are forecast.
+        """`columns` are read from a table in this order, `targets` are the channels that are forecast: all
+        unless named.
 
         `frequency` is a pandas offset such as `h`, `10min` or `MS`; without one, rows are counted and time is not known.
         `time_format` is strptime's, for texts that are not ISO 8601. `vectors` maps a name to its columns of speed and of
@@ -82,9 +83,10 @@ class SeriesPreprocessor:
 
         Raises ValueError for a setting that is not of this form.
         """
-        self.columns, self.targets = _names("columns", columns), _names("targets", targets)
+        self.columns = _names("columns", columns)
         self.time_column, self.time_format, self.frequency = time_column, time_format, frequency
         self.vectors = {name: list(pair) for name, pair in (vectors or {}).items()}
+        self.targets = _names("targets", self.channels if targets is None else targets)
         self.calendar, self.indicators = list(calendar), indicators
         self.missing = {column: [float(value) for value in values] for column, values in (missing or {}).items()}
         self._check()
@@ -190,7 +192,7 @@ class SeriesPreprocessor:
         elif isinstance(history, Mapping):
             history = pd.DataFrame(dict(history))
         if isinstance(history, pd.DataFrame):
-            values, times = self._values(history), self._times(history)
+            values, times = self._values(history), self.times(history)
         else:
             values, times = self._array(history), None
         values = self._mask(values, repairs)
@@ -201,6 +203,35 @@ class SeriesPreprocessor:
         for repair in repairs:
             log.info("%s", repair)
         return Rows(self._vectorised(values), times, repairs)
+
+    def times(self, table: pd.DataFrame) -> pd.DatetimeIndex | None:
+        """Time of each row as it stands there, in UTC where it has an offset; None without `frequency`.
+
+        Raises ValueError where there is no time column, or something in it is no time.
+        """
+        import pandas as pd
+
+        if self.frequency is None:
+            return None
+        if self.time_column in table.columns:
+            given = table[self.time_column]
+        elif isinstance(table.index, pd.DatetimeIndex):
+            given = table.index.to_series()
+        else:
+            hint = _hint(self.time_column, [str(column) for column in table.columns])
+            raise ValueError(f"the history has no time column {self.time_column!r}, nor a DatetimeIndex; {hint}")
+        if given.isna().any():
+            raise ValueError(f"{self.time_column!r} is empty in row {int(given.isna().to_numpy().argmax()) + 1}")
+        if pd.api.types.is_numeric_dtype(given):
+            raise ValueError(f"{self.time_column!r} must hold times such as 2016-01-31 12:00, got {given.iloc[0]!r}")
+        try:
+            aware = len(given) > 0 and _is_aware(given, self.time_format)
+            form = None if pd.api.types.is_datetime64_any_dtype(given) else self.time_format
+            times = pd.DatetimeIndex(pd.to_datetime(given, utc=True, format=form))
+        except (ValueError, TypeError, OverflowError) as error:
+            form = f" of the form {self.time_format}" if self.time_format else ""
+            raise ValueError(f"{self.time_column!r} must hold times{form} ({str(error).splitlines()[0]})") from None
+        return (times if aware else times.tz_localize(None)).rename(self.time_column)
 
     def later(self, times: pd.DatetimeIndex, first: int, count: int) -> pd.DatetimeIndex:
         """`count` times of the axis, from `first` steps after the last of `times` on."""
@@ -253,31 +284,6 @@ class SeriesPreprocessor:
                 )
             values[:, position] = numbers.to_numpy(np.float64, na_value=np.nan)
         return values
-
-    def _times(self, table: pd.DataFrame) -> pd.DatetimeIndex | None:
-        import pandas as pd
-
-        if self.frequency is None:
-            return None
-        if self.time_column in table.columns:
-            given = table[self.time_column]
-        elif isinstance(table.index, pd.DatetimeIndex):
-            given = table.index.to_series()
-        else:
-            hint = _hint(self.time_column, [str(column) for column in table.columns])
-            raise ValueError(f"the history has no time column {self.time_column!r}, nor a DatetimeIndex; {hint}")
-        if given.isna().any():
-            raise ValueError(f"{self.time_column!r} is empty in row {int(given.isna().to_numpy().argmax()) + 1}")
-        if pd.api.types.is_numeric_dtype(given):
-            raise ValueError(f"{self.time_column!r} must hold times such as 2016-01-31 12:00, got {given.iloc[0]!r}")
-        try:
-            aware = len(given) > 0 and _is_aware(given, self.time_format)
-            form = None if pd.api.types.is_datetime64_any_dtype(given) else self.time_format
-            times = pd.DatetimeIndex(pd.to_datetime(given, utc=True, format=form))
-        except (ValueError, TypeError, OverflowError) as error:
-            form = f" of the form {self.time_format}" if self.time_format else ""
-            raise ValueError(f"{self.time_column!r} must hold times{form} ({str(error).splitlines()[0]})") from None
-        return (times if aware else times.tz_localize(None)).rename(self.time_column)
 
     def _mask(self, values: np.ndarray, repairs: list[str]) -> np.ndarray:
         for column, wrong in self.missing.items():
@@ -335,8 +341,8 @@ class SeriesPreprocessor:
         steps = 2 * (times[-1] - times[0]) / (second - times[0])
         if steps > 2 * len(times) + MOST_MISSING:
             raise ValueError(
-                f"from {times[0]} to {times[-1]} are {steps:,.0f} steps of {self.frequency}, and only {len(times):,} are there; "
-                "look for a wrong date, or give a part without the gap"
+                f"from {times[0]} to {times[-1]} are {steps:,.0f} steps of {self.frequency}, and only {len(times):,} are "
+                "there; look for a wrong date, or give a part without the gap"
             )
         return pd.date_range(times[0], times[-1], freq=offset)
 

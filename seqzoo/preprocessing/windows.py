@@ -63,13 +63,14 @@ class Windows:
         span = (context_length - 1) * sampling_step + delay + horizon
         if span > stop - start:
             raise ValueError(
-                f"a window takes {span} rows (context_length {context_length}, sampling_step {sampling_step}, delay {delay}, "
-                f"horizon {horizon}), and there are {stop - start}"
+                f"a window takes {span} rows (context_length {context_length}, sampling_step {sampling_step}, "
+                f"delay {delay}, horizon {horizon}), and there are {stop - start}"
             )
         self.context_length, self.horizon, self.sampling_step, self.delay = context_length, horizon, sampling_step, delay
         self.start, self.stop, self.stride = start, stop, stride
         first = start + span - horizon  # row of the first window's first future step
         count = (stop - start - span) // stride + 1
+        self.inputs = np.asarray(inputs)
         self.past = _views(inputs, start, count, stride, context_length, sampling_step)
         self.future = _views(targets, first, count, stride, horizon, 1)
         self.observed = _views(observed, first, count, stride, horizon, 1)
@@ -80,7 +81,14 @@ class Windows:
     def batch(self, indices: Sequence[int]) -> SeriesBatch:
         """The windows of these indices, gathered: past (B, L, C), future (B, H, K), observed (B, H, K)."""
         chosen = np.asarray(indices, dtype=np.intp)
-        return SeriesBatch(*(torch.from_numpy(views[chosen]) for views in (self.past, self.future, self.observed)))
+        if len(chosen) and not 0 <= chosen.min() <= chosen.max() < len(self):
+            raise IndexError(f"windows are numbered from 0 to {len(self) - 1}, got {chosen.min()} to {chosen.max()}")
+        if self.inputs.flags.c_contiguous:  # row by row is faster than along the views, and would copy any other array
+            rows = (self.start + chosen * self.stride)[:, None] + np.arange(self.context_length) * self.sampling_step
+            past = np.take(self.inputs, rows, axis=0)
+        else:
+            past = self.past[chosen]
+        return SeriesBatch(*(torch.from_numpy(part) for part in (past, self.future[chosen], self.observed[chosen])))
 
 
 def _views(array: np.ndarray, first: int, count: int, stride: int, length: int, step: int) -> np.ndarray:
