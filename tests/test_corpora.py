@@ -11,6 +11,7 @@ import pytest
 
 import seqzoo
 from seqzoo import catalog
+from seqzoo.corpora.datamodule import TextDataModule
 from seqzoo.corpora.langid import spelling, word_pattern
 from seqzoo.corpora.newsgroups20 import without
 
@@ -32,7 +33,9 @@ def parquet(path: Path, **columns: list[Any]) -> None:
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
 
 
-PUBLIC = [name for name in catalog.list_corpora() if name != "csv"]
+PUBLIC = [
+    name for name in catalog.list_corpora() if name != "csv" and issubclass(catalog.resolve("corpora", name), TextDataModule)
+]
 
 
 @pytest.mark.parametrize("name", PUBLIC)
