@@ -105,7 +105,7 @@ def _frequency(times: pd.DatetimeIndex, file: str) -> str:
     times = times.sort_values().unique()
     if len(times) < 3:
         raise ValueError(f"{file}: {len(times)} different times do not tell the step between them; give the frequency")
-    if regular := pd.infer_freq(times):
+    if regular := pd.DatetimeIndex(times, freq="infer").freqstr:
         return regular
     steps, counts = np.unique(np.diff(times.asi8), return_counts=True)
     step = pd.Timedelta(int(steps[counts.argmax()]), unit=times.unit)
