@@ -253,6 +253,8 @@ def run(arguments: list[str]) -> None:
     warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
     warnings.filterwarnings("ignore", message=r"The dirpath has changed.*")
     warnings.filterwarnings("ignore", message=r"Total length of .* across ranks is zero.*")
+    warnings.filterwarnings("ignore", message=r".*configure_optimizers` returned `None`.*")  # a model that learns nothing
+    warnings.filterwarnings("ignore", message=r".*training_step` returned `None`.*")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     sys.argv = ["seqzoo", *_recipe_names(arguments)]

@@ -38,7 +38,8 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("room", ["architectures", "corpora"])
 def test_names_are_those_of_the_files(room):
-    files = {path.stem for path in (catalog.PACKAGE / room).glob("*.py")} - {"__init__", "datamodule"}
+    shared = {"__init__", *catalog.SHARED.get(room, ())}
+    files = {path.stem for path in (catalog.PACKAGE / room).glob("*.py")} - shared
     assert list_names(room) == sorted(files)
 
 

@@ -38,7 +38,7 @@ def accuracy(model: TextClassifier, corpus: TinyCorpus) -> float:
 def test_signatures_are_the_designs(function):
     wanted = {
         "create_network": "architecture spec **arguments",
-        "create_model": "architecture task= corpus= preprocessor= labels= **arguments",
+        "create_model": "architecture task= corpus= preprocessor= labels= options= **arguments",
         "create_task": "model optimizer= lr_scheduler= **options",
         "create_datamodule": "corpus **arguments",
     }

@@ -27,7 +27,7 @@ MAY_IMPORT = {  # room -> rooms; a room of several files may also import its own
     "hub": {"cache", "catalog", "cards"},
     "sharing": {"cache", "cards", "catalog", "hub", "trust"},
     "models": {"catalog", "layers", "models", "preprocessing", "hub", "sharing", "specs"},
-    "tasks": {"models", "catalog", "preprocessing", "specs"},
+    "tasks": {"models", "catalog", "preprocessing", "specs", "tasks"},
     "corpora": {"specs", "preprocessing", "corpora"},
     "callbacks": {"embeddings", "catalog", "hub", "preprocessing", "callbacks"},  # preprocessing: what events are
     "factory": {"catalog"},

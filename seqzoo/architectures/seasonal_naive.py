@@ -17,6 +17,7 @@ class SeasonalNaive(nn.Module):
     """
 
     gives = "forecast"
+    next_steps_only = True  # a Forecaster refuses it other windows: the phase would be wrong
 
     def __init__(self, spec: SeriesSpec, *, period: int = 24):
         super().__init__()

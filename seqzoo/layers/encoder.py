@@ -65,6 +65,7 @@ class RecurrentEncoder(nn.Module):
         if reverse and bidirectional:
             raise ValueError("a bidirectional network reads both ways already: reverse must be false")
         self.spec, self.reverse, self.padded_length = spec, reverse, padded_length
+        self.causal = not (reverse or bidirectional or padded_length)
         self.word_dropout = self.embedding = None
         if isinstance(spec, TextSpec):
             self.word_dropout = WordDropout(word_dropout, pad_index=spec.pad_index, unknown_index=spec.unknown_index)

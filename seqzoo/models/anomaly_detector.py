@@ -128,7 +128,9 @@ class AnomalyDetector(nn.Module):
         self.head = None
         if method == "forecast":
             if not getattr(self.network, "causal", False):
-                raise ValueError(f"{architecture} with {self.arguments!r} sees rows that are still to come; use a causal one")
+                raise ValueError(
+                    f"{architecture} with {self.arguments!r} sees rows that are still to come; use a causal one"
+                )
             self.head = nn.Linear(self.network.output_size, 1)
 
     @staticmethod
@@ -291,9 +293,7 @@ class AnomalyDetector(nn.Module):
 
     # Calibration
 
-    def calibrate(
-        self, series: Sequence[Any], anomalous: np.ndarray | None = None, *, false_alarms: float = 0.002
-    ) -> None:
+    def calibrate(self, series: Sequence[Any], anomalous: np.ndarray | None = None, *, false_alarms: float = 0.002) -> None:
         """Set the threshold, and the Gaussian of normal errors, by raw validation streams or series.
 
         Streams are wholly normal: the threshold is what only the share `false_alarms` of the rows in their second halves

@@ -64,6 +64,11 @@ class Forecaster(nn.Module):
         self.sampling_step, self.delay, self.change = sampling_step, delay, change
         self.spec = SeriesSpec(preprocessor.n_inputs, context_length, horizon)
         self.network = catalog.resolve("architectures", architecture)(self.spec, **self.arguments)
+        if getattr(self.network, "next_steps_only", False) and (sampling_step, delay) != (1, 1):
+            raise ValueError(
+                f"{architecture} forecasts the steps right after those it reads: sampling_step and delay must be 1, "
+                f"got {sampling_step} and {delay}; read on to a horizon of {delay + horizon - 1} instead"
+            )
         self.head = None
         if self.encodes:
             size = horizon * len(self.labels) * len(self.quantiles or [0.5])
@@ -131,24 +136,25 @@ class Forecaster(nn.Module):
         `past` may be a view of windows: it is copied batch by batch.
         """
         check_batch_size(batch_size)
-        chunks = (past[start : start + batch_size] for start in range(0, len(past), batch_size))
-        batches = (torch.tensor(chunk) if isinstance(chunk, np.ndarray) else chunk for chunk in chunks)
-        outputs = self._outputs(self, batches)
+        outputs = self._outputs(self, past, batch_size)
         if not outputs:
             shape = (0, self.horizon, len(self.labels))
             return np.empty((*shape, len(self.quantiles)) if self.quantiles else shape, np.float32)
         given = torch.cat(outputs)
         return (given.sort(-1).values if self.quantiles else given).numpy()
 
-    def _outputs(self, function: Any, batches: Any) -> list[Tensor]:
-        """`function(past)` of every batch, in eval mode, on the CPU."""
-        device = next(self.parameters(), torch.empty(0)).device
-        was_training, batches = self.training, [(batch,) for batch in batches]
+    def _outputs(self, function: Any, past: Tensor | np.ndarray, batch_size: int) -> list[Tensor]:
+        """`function(past)` batch by batch, in eval mode, on the CPU; no more than the batches at work are copied."""
+        device, was_training = next(self.parameters(), torch.empty(0)).device, self.training
+
+        def batch(start: int) -> Tensor:
+            piece = past[start : start + batch_size]
+            return function((torch.tensor(piece) if isinstance(piece, np.ndarray) else piece).to(device)).cpu()
+
+        starts = [(start,) for start in range(0, len(past), batch_size)]
         self.eval()
         try:
-            if device.type == "cpu":
-                return beside_each_other(function, batches) if batches else []
-            return [function(past.to(device)).cpu() for (past,) in batches]
+            return beside_each_other(batch, starts) if starts and device.type == "cpu" else [batch(*one) for one in starts]
         finally:
             self.train(was_training)
 
@@ -156,10 +162,10 @@ class Forecaster(nn.Module):
         """What follows a history: a DataFrame by time (or by step, counted from the history's first row as 0), with a
         column for each target, in its units, and `<target>_<quantile>` for each quantile.
 
-        `history` is a DataFrame, a CSV file's path, a dict of columns, or, where times are not needed, an array (T, columns)
-        or (T,); a list of these gives a list. Its last rows are read; what `SeriesPreprocessor.read` repaired stands in
-        `result.attrs["repairs"]`. A smaller `horizon` than the trained one cuts. A larger one is rolled out, forecasts being
-        read as if they had been measured, where the model reads nothing but its targets and the calendar.
+        `history` is a DataFrame or Series, a CSV file's path, a dict of columns, or, where times are not needed, an array
+        (T, columns) or (T,); a list of these gives a list. Its last rows are read; what `SeriesPreprocessor.read` repaired
+        stands in `result.attrs["repairs"]`. A smaller `horizon` than the trained one cuts. A larger one is rolled out,
+        forecasts being read as if they had been measured, where the model reads nothing but its targets and the calendar.
 
         Raises ValueError for a history that is too short or no such table, and for a horizon that cannot be had.
         """
@@ -207,7 +213,8 @@ class Forecaster(nn.Module):
         return list(np.concatenate(found, 1)[:, :horizon])
 
     def _longer(self, rows: Rows, forecast: np.ndarray) -> Rows:
-        """A history with its forecast (H, channels) as if measured."""
+        """What is read of a history with its forecast (H, channels), as if measured."""
+        rows = rows.part(-self.rows_needed, None)
         times = rows.times
         if times is not None:
             times = times.append(self.preprocessor.later(times, 1, len(forecast)))
@@ -249,7 +256,7 @@ class Forecaster(nn.Module):
             return self.network(past, torch.full((len(past),), past.shape[1], device=past.device)).summary.float()
 
         with torch.inference_mode():
-            encoded = torch.cat(self._outputs(summary, torch.stack([self._past(one) for one in rows]).split(batch_size)))
+            encoded = torch.cat(self._outputs(summary, torch.stack([self._past(one) for one in rows]), batch_size))
         return encoded[0] if _is_one(history) else encoded
 
     def save_pretrained(
@@ -333,6 +340,6 @@ class Forecaster(nn.Module):
 
 def _is_one(history: Any) -> bool:
     """Whether it is one history and not several: a table, a path, an array, or numbers in a row."""
-    if isinstance(history, str | os.PathLike | Mapping | np.ndarray) or hasattr(history, "columns"):
+    if isinstance(history, str | os.PathLike | Mapping | np.ndarray) or hasattr(history, "iloc"):
         return True
     return isinstance(history, Sequence) and len(history) > 0 and isinstance(history[0], int | float | np.number)

@@ -177,7 +177,7 @@ class SeriesPreprocessor:
     # Reading
 
     def read(self, history: Any, *, at_least: int = 1) -> Rows:
-        """Rows of a DataFrame, a CSV file's path, a dict of columns, or an array (T, columns) of evenly spaced rows.
+        """Rows of a DataFrame or Series, a CSV file's path, a dict of columns, or an array (T, columns) of even steps.
 
         Sorts by time, drops all but the first row of a time, inserts missing steps as missing values, and says so in
         `repairs` and the log. Times with offsets become UTC, times without stay as they are; a DatetimeIndex serves as well
@@ -191,6 +191,8 @@ class SeriesPreprocessor:
             history = read_csv(history)
         elif isinstance(history, Mapping):
             history = pd.DataFrame(dict(history))
+        elif isinstance(history, pd.Series):
+            history = history.to_frame()
         if isinstance(history, pd.DataFrame):
             values, times = self._values(history), self.times(history)
         else:
@@ -423,6 +425,9 @@ class SeriesPreprocessor:
             for name in ("columns", "targets", "calendar", "indicated", "mean", "std"):
                 if not isinstance(told[name], list):
                     raise ValueError(f"{name} must be a list, got {told[name]!r}")
+            for name in ("mean", "std"):
+                if not all(type(value) in (int, float) for value in told[name]):
+                    raise ValueError(f"{name} must be numbers, got {told[name]!r}")
             for name in ("vectors", "missing"):
                 if not isinstance(told[name], dict) or not all(isinstance(value, list) for value in told[name].values()):
                     raise ValueError(f"{name} must map names to lists, got {told[name]!r}")

@@ -157,3 +157,9 @@ class TimeSeriesForecasting(Training):
                 "the checkpoint was trained with another preprocessor than this corpus fits; "
                 "use the targets, calendar, split and data of its recipe"
             )
+        elif differing := [name for name, value in saved["options"].items() if getattr(self.model, name) != value]:
+            name = differing[0]
+            raise ValueError(
+                f"the checkpoint was trained with {name} {saved['options'][name]!r}, and here it is "
+                f"{getattr(self.model, name)!r}; use that of its recipe"
+            )
