@@ -14,7 +14,7 @@ import yaml
 __all__ = ["ALLOWED", "check", "parse", "read"]
 
 ALLOWED = ("seqzoo.", "torch.optim.", "lightning.pytorch.")
-DEFAULTS = {"seqzoo.tasks.text_classification._adamw"}  # the optimiser where none is given
+DEFAULTS = {"seqzoo.tasks._training.adamw", "seqzoo.tasks.text_classification._adamw"}  # the optimiser where none is given
 KEYS = {"seed_everything", "model", "data", "trainer"}
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 LARGEST = 1 << 20  # characters

@@ -36,7 +36,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 TIMED = 200  # inputs predicted one by one for p50 and p95
-EXAMPLE_BYTES = 60_000  # of a card's example.csv
+EXAMPLE_BYTES = 120_000  # of a card's example.csv
 EXACT = ("n", "asked", "truncated", "bytes", "parameters", "fingerprint")
 SLOWER, BIGGER = 4.0, 1.25  # how many times the claimed time or memory another hour on the same machine may take
 MEMORY = """

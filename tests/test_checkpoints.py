@@ -13,7 +13,7 @@ import yaml
 from made_up import ROOT, read_json
 
 import seqzoo
-from seqzoo import cards, catalog, hub, measures
+from seqzoo import cards, catalog, hub, measures, verification
 
 
 def folder_of(name: str) -> Path:
@@ -140,7 +140,7 @@ def test_it_says_of_its_cards_example_what_the_card_says(name):
     for what, claimed, told, tolerance in compared:
         assert told == (claimed if isinstance(claimed, str) else pytest.approx(claimed, abs=tolerance)), what
     assert sum(parameter.numel() for parameter in model.parameters()) == numbers["parameters"]
-    assert (folder_of(name) / measures.EXAMPLE).stat().st_size < 60_000
+    assert (folder_of(name) / measures.EXAMPLE).stat().st_size <= verification.EXAMPLE_BYTES
 
 
 @every_text_checkpoint

@@ -198,9 +198,9 @@ def test_an_example_that_is_no_table_is_a_clear_error(tmp_path, content):
 
 
 def test_too_long_an_example_is_refused_and_leaves_no_checkpoint(zoo, monkeypatch):
-    monkeypatch.setattr(measures.of(TASK), "example", lambda data: {"temperature": [0.123456789] * 10_000})
+    monkeypatch.setattr(measures.of(TASK), "example", lambda data: {"temperature": [0.123456789] * 20_000})
     named = {"label": "x", "machine": "this", "seeds_tried": {}, "chosen": "x"}
-    with pytest.raises(ValueError, match="at most 60000 bytes"):
+    with pytest.raises(ValueError, match="at most 120000 bytes"):
         verification.publish(make_run(zoo), "days-steps", **named)
     assert {path.name for path in (zoo / "checkpoints").iterdir()} == {"index.json"}
 

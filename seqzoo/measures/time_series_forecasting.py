@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from seqzoo.measures import Metric, compare_plain, plain_rows
 
@@ -40,7 +39,7 @@ METRICS = {
 NEEDED = ()
 PIPELINE = TASK
 ONE, MANY, COUNTED, LABELS = "forecast", "histories", " windows", "Targets"
-BATCH = 512
+BATCH = 4096  # windows that are gathered together
 SEASONS = {"h": 24, "10min": 144, "MS": 12, "D": 7}  # steps after which a series is likely to be like itself
 NUMBERS = 500_000  # that all sampled histories may have together
 DIGITS = 6  # significant ones of a value in an example
@@ -55,16 +54,7 @@ def evaluate(model: Any, data: Any, split: str, *, progress: bool = False) -> di
     share of observed steps from the lowest to the highest quantile, named for those in percent.
     """
     data.setup("test" if split == "test" else None)
-    model.eval()
-    return _errors(lambda past: _forecast(model, past), data, split, getattr(model, "quantiles", None))
-
-
-def _forecast(model: Any, past: Tensor) -> Tensor:
-    """(B, L, C) -> (B, H, K) or (B, H, K, Q) with the quantiles in order; standardised, on the CPU."""
-    with torch.inference_mode():
-        device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
-        ahead = model(past.to(device)).float().cpu()
-    return ahead.sort(-1).values if ahead.ndim == 4 else ahead
+    return _errors(lambda past: torch.from_numpy(model.forecast(past)), data, split, model.quantiles)
 
 
 def _errors(forecast: Any, data: Any, split: str, quantiles: list[float] | None = None) -> dict[str, Any]:
@@ -182,12 +172,9 @@ def unit(data: Any) -> str:
 
 def limits(model: Any) -> list[str]:
     """What is read and what is forecast."""
-    preprocessor = model.preprocessor
-    rows = (model.context_length - 1) * model.sampling_step + 1
-    each = f", {preprocessor.frequency} apart" if preprocessor.frequency else ""
-    return [
-        f"Reads the last {rows:,} rows of a history{each}, and needs as many; columns and their units are those of training."
-    ]
+    each = f", {model.preprocessor.frequency} apart" if model.preprocessor.frequency else ""
+    needs = f"Reads the last {model.rows_needed:,} rows of a history{each}, and needs as many"
+    return [f"{needs}; columns and their units are those of training."]
 
 
 def rows(config: Mapping[str, Any], numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
