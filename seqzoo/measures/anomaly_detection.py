@@ -125,7 +125,9 @@ def baselines(data: Any, split: str) -> dict[str, float]:
     if hasattr(data, "windows"):
         streams = _streams(data)
         chance = [
-            nab.optimised({one.name: nab.random_scores(len(one.times), (seed, at)) for at, one in enumerate(streams)}, streams)
+            nab.optimised(
+                {one.name: nab.random_scores(len(one.times), (seed, at)) for at, one in enumerate(streams)}, streams
+            )
             for seed in SEEDS
         ]
         gaussian = {name: nab.windowed_gaussian(np.array(columns["value"])) for name, columns in data.read().items()}
@@ -217,7 +219,9 @@ def unit(data: Any) -> str:
 def limits(model: Any) -> list[str]:
     """What a detector needs, and what it does not tell."""
     if model.method == "reconstruction":
-        return [f"Reads at most the first {model.context_length} steps of a series, cut and scaled as those it was trained on."]
+        return [
+            f"Reads at most the first {model.context_length} steps of a series, cut and scaled as those it was trained on."
+        ]
     return [
         "Takes a stream's first rows (15 %, at most 750, or as many as `probation=` says) as normal and tells nothing of them.",
         "Reads one value a row; an alarm is told once, and rows soon after it are silent unless they are stranger still.",
