@@ -24,6 +24,7 @@ class SeriesCSV(SeriesDataModule):
     """
 
     name = "series_csv"
+    drawn = "by time"
     citation = "A file of the user's own."
     limits = ["Series unlike that of the file were not measured."]
     reaches_back = True
