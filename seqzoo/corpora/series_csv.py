@@ -25,6 +25,7 @@ class SeriesCSV(SeriesDataModule):
 
     name = "series_csv"
     source = {"type": "csv", "config": ""}
+    drawn = "by time"
     citation = "A file of the user's own."
     limits = ["Series unlike that of the file were not measured."]
     reaches_back = True

@@ -101,6 +101,7 @@ class SeriesDataModule(L.LightningDataModule, ABC):
     citation: str
     limits: list[str]  # what a model trained on this corpus cannot do
     fingerprinted = SPLITS
+    drawn: str | bool = False  # how train and test are parted here, where the publisher does not say
     columns: list[str]
     time_column: str | None
     time_format: str | None = None
