@@ -94,7 +94,7 @@ def _streams(data: Any) -> list[nab.Stream]:
 
 
 def of_scores(scores: np.ndarray, flagged: np.ndarray, anomalous: np.ndarray) -> dict[str, float]:
-    """Scores (N,), which of them were flagged and which are anomalous, bool (N,) -> auroc, average_precision, f1 and company.
+    """Scores (N,), which were flagged and which are anomalous, bool (N,) -> auroc, average_precision, f1 and company.
 
     auroc: the share of pairs of an anomalous and a normal series of which the anomalous one scores higher, equal ones half;
     average_precision: the sum over thresholds of the gain in recall times the precision there, without interpolation.
@@ -136,7 +136,7 @@ def baselines(data: Any, split: str) -> dict[str, float]:
             "windowed Gaussian": nab.optimised(gaussian, streams).score,
         }
     train, whole = data.series("train"), data.series(split)
-    mean = np.mean([one for one in train.series], 0)
+    mean = np.mean(list(train.series), 0)
     distances = np.array([np.abs(one - mean).mean() for one in whole.series])
     anomalous = np.asarray(whole.targets) == 1
     return {
@@ -223,7 +223,7 @@ def limits(model: Any) -> list[str]:
             f"Reads at most the first {model.context_length} steps of a series, cut and scaled as those it was trained on."
         ]
     return [
-        "Takes a stream's first rows (15 %, at most 750, or as many as `probation=` says) as normal and tells nothing of them.",
+        "Takes a stream's first rows (15 %, at most 750, or `probation=` many) as normal and tells nothing of them.",
         "Reads one value a row; an alarm is told once, and rows soon after it are silent unless they are stranger still.",
     ]
 
