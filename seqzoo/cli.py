@@ -88,10 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("name")
     sub.add_argument("--json", action="store_true", help="for programs")
 
-    sub = add("predict", _predict, "predict texts with a checkpoint")
+    sub = add("predict", _predict, "predict texts or series with a checkpoint")
     sub.add_argument("name", help="checkpoint name, folder, or hf-hub:owner/name@revision")
-    sub.add_argument("text", nargs="*")
-    sub.add_argument("--file", help="texts from .txt (one per line), .csv or .jsonl; - reads lines from standard input")
+    sub.add_argument("text", nargs="*", help="texts; of a checkpoint for series, files")
+    sub.add_argument(
+        "--file",
+        help="texts from .txt (one per line), .csv or .jsonl, - reads lines from standard input; or one series, from .csv "
+        "with a column for each of its channels, or .wav",
+    )
     sub.add_argument("--input", default="text", metavar="COLUMN", help="column or key of the texts (text)")
     sub.add_argument("--out", help="write results to .csv or .jsonl")
     sub.add_argument("--json", action="store_true", help="one JSON object per line on standard output")
@@ -99,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
         "--separator", metavar="SIGN", help=f"between the labels of a text in .csv ({SEPARATOR}), if it has several"
     )
     sub.add_argument("--batch-size", type=int, default=32)
+    sub.add_argument("--horizon", type=int, metavar="STEPS", help="of a forecast: how many steps; else as trained")
+    sub.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw a forecast or anomalies: .svg, .html, or .png by matplotlib"
+    )
 
     sub = add("evaluate", _evaluate, "score a checkpoint on a labelled file")
     sub.add_argument("name", help="checkpoint name, folder, or hf-hub:owner/name@revision")
@@ -191,7 +199,8 @@ def _info(options: argparse.Namespace) -> None:
         facts |= {"revision": index[name]["revision"], "folder": str(folder) if folder.is_dir() else None}
         if folder.is_dir():
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            facts |= {key: config[key] for key in ("task", "architecture", "arguments", "labels", "preprocessing")}
+            kept = ("task", "architecture", "arguments", "spec", "labels", "preprocessing")
+            facts |= {key: config[key] for key in kept}
             numbers = cards.metrics(folder)
             facts |= {
                 key: numbers[key] for key in ("test", "parts", "baselines", "speed", "bytes", "parameters") if key in numbers
@@ -202,7 +211,7 @@ def _info(options: argparse.Namespace) -> None:
     elif name in catalog.list_corpora():
         facts = {"corpus": name, "label": catalog.summary("corpora", name)}
         corpus = catalog.resolve("corpora", name)
-        told = {key: getattr(corpus, key, None) for key in ("labels", "source", "citation")}
+        told = {key: getattr(corpus, key, None) for key in ("labels", "columns", "frequency", "source", "citation")}
         told["source"] = told["source"]["type"] if isinstance(told["source"], dict) else None
         facts |= {key: value for key, value in told.items() if isinstance(value, str | list)}  # others depend on arguments
         facts["arguments"] = _keywords(corpus)
@@ -237,6 +246,7 @@ def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _predict(options: argparse.Namespace) -> None:
+    """Texts; series by series_cli."""
     from seqzoo.preprocessing.records import read_records
 
     if bool(options.text) == bool(options.file):
@@ -245,6 +255,15 @@ def _predict(options: argparse.Namespace) -> None:
         raise ValueError(f"--out must end in .csv or .jsonl, got {options.out!r}")
     if options.out and not Path(options.out).absolute().parent.is_dir():
         raise ValueError(f"--out: there is no folder {Path(options.out).absolute().parent}")
+    if options.file and options.file != "-" and not Path(options.file).exists():
+        raise FileNotFoundError(f"there is no file {options.file!r}")
+    from seqzoo import hub, series_cli
+
+    task = hub.task_of(hub.locate(options.name))
+    if task in series_cli.TASKS:
+        return series_cli.predict(task, options)
+    if options.plot or options.horizon is not None:
+        raise ValueError(f"--plot and --horizon are for time series, and {options.name} is a checkpoint of {task}")
     records = read_records(options.file, options.input) if options.file else ({"text": text} for text in options.text)
     key = options.input if options.file else "text"
     first = next(records, None)  # a wrong file is found out before the model is loaded

@@ -171,10 +171,13 @@ class Forecaster(nn.Module):
         """
         histories = [history] if _is_one(history) else list(history)
         rows = [self.preprocessor.read(one, at_least=self.rows_needed) for one in histories]
-        horizon = self._check_horizon(horizon)
-        values = self._rolled(rows, horizon, batch_size)
-        results = [self._result(one, given) for one, given in zip(rows, values, strict=True)]
+        results = self.follow(rows, horizon, batch_size=batch_size)
         return results[0] if _is_one(history) else results
+
+    def follow(self, rows: Sequence[Rows], horizon: int | None = None, *, batch_size: int = 512) -> list[pd.DataFrame]:
+        """`predict` of histories that the preprocessor has read already, each of at least `rows_needed` rows."""
+        values = self._rolled(rows, self._check_horizon(horizon), batch_size)
+        return [self._result(one, given) for one, given in zip(rows, values, strict=True)]
 
     def _check_horizon(self, horizon: int | None) -> int:
         if horizon is None:
