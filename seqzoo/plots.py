@@ -14,7 +14,7 @@ __all__ = ["anomalies", "check", "forecast", "lines", "save", "scatter"]
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
 WIDTH, HEIGHT, EDGE = 900, 600, 60
 PANEL = 220  # height of one of several panels
-TICKS = 6  # labels under a panel
+TICKS = 5  # labels under a panel
 Points = Sequence[tuple[float, float]]
 Interval = Sequence[tuple[float, float, float]]
 
@@ -238,14 +238,19 @@ def _svg_panel(panel: Mapping[str, Any], top: float, xs: tuple[float, float], ys
 def _png(figure: Mapping[str, Any], path: Path) -> Path:
     import matplotlib
 
+    from seqzoo.hub import replace_file
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    if figure["kind"] == "panels":
-        drawn = _png_panels(figure, pyplot)
-        drawn.savefig(path, dpi=120)
-        pyplot.close(drawn)
-        return path
+    drawn = _png_panels(figure, pyplot) if figure["kind"] == "panels" else _png_one(figure, pyplot)
+    with replace_file(path) as file:
+        drawn.savefig(file, dpi=120, format="png")
+    pyplot.close(drawn)
+    return path
+
+
+def _png_one(figure: Mapping[str, Any], pyplot: Any) -> Any:
     drawn, axes = pyplot.subplots(figsize=(9, 6))
     axes.set_title(figure["title"])
     if figure["kind"] == "scatter":
@@ -257,9 +262,7 @@ def _png(figure: Mapping[str, Any], path: Path) -> Path:
         for name, own in figure["series"].items():
             axes.plot(*zip(*own, strict=True), label=name)
         axes.legend()
-    drawn.savefig(path, dpi=120)
-    pyplot.close(drawn)
-    return path
+    return drawn
 
 
 def _png_panels(figure: Mapping[str, Any], pyplot: Any) -> Any:
