@@ -403,6 +403,8 @@ Nothing was chosen on the test split. How every number was measured is in `metri
 def _less(value: float, baseline: float) -> str:
     """How much smaller a checkpoint's error is than a baseline's."""
     share = 100 * (1 - value / baseline) if baseline else 0.0
+    if abs(share) < 0.05:
+        return "; this one the same"
     return f"; this one {abs(share):.1f} % {'better' if share >= 0 else 'worse'}"
 
 

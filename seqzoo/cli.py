@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import seqzoo
-from seqzoo import cards, catalog, hub_cli
+from seqzoo import cards, catalog, hub_cli, series_cli
 
 __all__ = ["flat", "main", "table"]
 
@@ -90,12 +90,12 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add("predict", _predict, "predict texts or series with a checkpoint")
     sub.add_argument("name", help="checkpoint name, folder, or hf-hub:owner/name@revision")
-    sub.add_argument("text", nargs="*", help="texts; of a checkpoint for series, files")
+    sub.add_argument("text", nargs="*", help="texts; of a series model, files")
     sub.add_argument(
-        "--file",
-        help="texts from .txt (one per line), .csv or .jsonl, - reads lines from standard input; or one series, from .csv "
-        "with a column for each of its channels, or .wav",
+        "--file", help="texts from .txt (one per line), .csv or .jsonl, a series from .csv or .wav; - is standard input"
     )
+    sub.add_argument("--plot", metavar="FILE", help="of a series model: draw forecast or anomalies to .svg, .html or .png")
+    sub.add_argument("--horizon", type=int, metavar="STEPS", help="of a forecaster: how many steps, if not all it can")
     sub.add_argument("--input", default="text", metavar="COLUMN", help="column or key of the texts (text)")
     sub.add_argument("--out", help="write results to .csv or .jsonl")
     sub.add_argument("--json", action="store_true", help="one JSON object per line on standard output")
@@ -249,21 +249,18 @@ def _predict(options: argparse.Namespace) -> None:
     """Texts; series by series_cli."""
     from seqzoo.preprocessing.records import read_records
 
-    if bool(options.text) == bool(options.file):
-        raise ValueError("give either texts or --file")
     if options.out and Path(options.out).suffix not in (".csv", ".jsonl"):
         raise ValueError(f"--out must end in .csv or .jsonl, got {options.out!r}")
     if options.out and not Path(options.out).absolute().parent.is_dir():
         raise ValueError(f"--out: there is no folder {Path(options.out).absolute().parent}")
-    if options.file and options.file != "-" and not Path(options.file).exists():
-        raise FileNotFoundError(f"there is no file {options.file!r}")
-    from seqzoo import hub, series_cli
-
-    task = hub.task_of(hub.locate(options.name))
-    if task in series_cli.TASKS:
-        return series_cli.predict(task, options)
-    if options.plot or options.horizon is not None:
-        raise ValueError(f"--plot and --horizon are for time series, and {options.name} is a checkpoint of {task}")
+    if (task := series_cli.task_of(options.name)) != "text-classification":
+        series_cli.predict(options, task)
+        return
+    for flag in ("plot", "horizon"):
+        if getattr(options, flag) is not None:
+            raise ValueError(f"--{flag} is for series; {options.name} reads texts")
+    if bool(options.text) == bool(options.file):
+        raise ValueError("give either texts or --file")
     records = read_records(options.file, options.input) if options.file else ({"text": text} for text in options.text)
     key = options.input if options.file else "text"
     first = next(records, None)  # a wrong file is found out before the model is loaded

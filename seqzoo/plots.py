@@ -1,20 +1,18 @@
-"""Points with names, lines with legends and series in panels as SVG, without any plotting library; as PNG by matplotlib."""
+"""Points with names, lines with legends, panels of series as SVG, without any plotting library; as PNG by matplotlib."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
-from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-__all__ = ["anomalies", "check", "forecast", "lines", "save", "scatter"]
+__all__ = ["lines", "panel", "save", "scatter", "stack"]
 
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
-WIDTH, HEIGHT, EDGE = 900, 600, 60
-PANEL = 220  # height of one of several panels
-TICKS = 5  # labels under a panel
+WIDTH, HEIGHT, EDGE, PANEL = 900, 600, 60, 220
 Points = Sequence[tuple[float, float]]
 Interval = Sequence[tuple[float, float, float]]
 
@@ -32,60 +30,26 @@ def lines(series: Mapping[str, Points], title: str, x: str, y: str) -> dict[str,
     return {"kind": "lines", "title": title, "x": x, "y": y, "series": {name: list(own) for name, own in series.items()}}
 
 
-def forecast(
-    history: Mapping[str, Points],
-    ahead: Mapping[str, Points],
-    intervals: Mapping[str, Interval],
-    times: Mapping[float, str],
+def panel(
+    y: str,
+    lines: Sequence[tuple[str, Sequence[float], Sequence[float]]],
     *,
-    title: str,
-    x: str,
-    covered: str = "",
+    band: tuple[str, Sequence[float], Sequence[float], Sequence[float]] | None = None,
+    shaded: Sequence[tuple[float, float]] = (),
+    level: float | None = None,
 ) -> dict[str, Any]:
-    """A figure: a panel for each name, its history, its forecast and, where `intervals` gives one, a band (x, low, high).
+    """Part of a figure: lines of (name, x, y), a band of (name, x, low, high), shaded spans of x, a dashed line at `level`.
 
-    `times` says what stands under which x; missing values are NaN. `covered` names the band.
+    A value that is not finite breaks its line.
     """
-    panels = [
-        {
-            "y": name,
-            "lines": {"history": list(own), "forecast": list(ahead[name])},
-            "bands": {covered: list(intervals[name])} if name in intervals else {},
-            "spans": [],
-        }
-        for name, own in history.items()
-    ]
-    return {"kind": "panels", "title": title, "x": x, "times": dict(times), "panels": panels}
+    return {"y": y, "lines": list(lines), "band": band, "shaded": list(shaded), "level": level}
 
 
-def anomalies(
-    values: Mapping[str, Points],
-    scores: Points,
-    spans: Sequence[tuple[float, float]],
-    threshold: float | None,
-    times: Mapping[float, str],
-    *,
-    title: str,
-    x: str,
-    under: str = "score",
+def stack(
+    title: str, panels: Sequence[Mapping[str, Any]], *, ticks: Sequence[tuple[float, str]] | None = None
 ) -> dict[str, Any]:
-    """A figure: a panel for each name, the score and its threshold under them, `spans` (first x, last x) shaded in all."""
-    drawn = {under: list(scores)}
-    if threshold is not None:
-        drawn[f"threshold {threshold:.3g}"] = [(place, threshold) for place, _ in (scores[0], scores[-1])]
-    panels = [{"y": name, "lines": {name: list(own)}, "bands": {}, "spans": list(spans)} for name, own in values.items()]
-    panels.append({"y": under, "lines": drawn, "bands": {}, "spans": list(spans)})
-    return {"kind": "panels", "title": title, "x": x, "times": dict(times), "panels": panels}
-
-
-def check(path: Path) -> None:
-    """ValueError where `save` could not write there: another suffix, no such folder, a .png without matplotlib."""
-    if path.suffix not in (".svg", ".html", ".png"):
-        raise ValueError(f"a plot must end in .svg, .html or .png, got {str(path)!r}")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"{path}: there is no folder {path.absolute().parent}")
-    if path.suffix == ".png" and find_spec("matplotlib") is None:
-        raise ValueError(f"{path}: PNG needs matplotlib (pip install seqzoo[plot]); .svg and .html need nothing")
+    """A figure: panels under each other over one x; `ticks` are places on it and what stands there, numbers without."""
+    return {"kind": "stack", "title": title, "panels": list(panels), "ticks": None if ticks is None else list(ticks)}
 
 
 def save(figure: Mapping[str, Any], path: Path) -> Path:
@@ -102,7 +66,83 @@ def save(figure: Mapping[str, Any], path: Path) -> Path:
     return path
 
 
+def _pieces(xs: Sequence[float], ys: Sequence[float]) -> Iterator[list[tuple[float, float]]]:
+    """Runs of points that are finite."""
+    for finite, run in groupby(zip(xs, ys, strict=True), key=lambda point: math.isfinite(point[1])):
+        if finite:
+            yield list(run)
+
+
+def _reach(values: Iterable[float]) -> tuple[float, float]:
+    """Least and greatest of what is finite, apart from each other."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        raise ValueError("there is nothing to plot")
+    low, high = min(known), max(known)
+    return low, high + (high == low)
+
+
+def _stack_svg(figure: Mapping[str, Any]) -> str:
+    left, right = _reach(x for one in figure["panels"] for _, xs, _ in one["lines"] for x in xs)
+    ticks = figure["ticks"] or [(x, f"{x:g}") for x in (left + (right - left) * step / 5 for step in range(6))]
+    each = PANEL if len(figure["panels"]) > 1 else HEIGHT - 2 * EDGE
+    height = 2 * EDGE + len(figure["panels"]) * each
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>',
+        f'<text x="{EDGE}" y="30" font-size="16">{escape(figure["title"])}</text>',
+    ]
+    for number, one in enumerate(figure["panels"]):
+        top, bottom = EDGE + number * each + 15, EDGE + (number + 1) * each - 15
+        band = one["band"] or ("", [], [], [])
+        level = [] if one["level"] is None else [one["level"]]
+        low, high = _reach([y for _, _, ys in one["lines"] for y in ys] + [*band[2], *band[3], *level])
+
+        def across(x: float) -> float:
+            return EDGE + (x - left) / (right - left) * (WIDTH - 4 * EDGE)
+
+        def place(x: float, y: float, top: int = top, bottom: int = bottom, low: float = low, high: float = high) -> str:
+            return f"{across(x):.1f},{bottom - (y - low) / (high - low) * (bottom - top):.1f}"
+
+        for start, end in one["shaded"]:
+            width = max(across(end) - across(start), 1.0)
+            parts.append(
+                f'<rect x="{across(start):.1f}" y="{top}" width="{width:.1f}" height="{bottom - top}" '
+                'fill="#d62728" fill-opacity="0.2"/>'
+            )
+        for step in range(4):
+            y = low + (high - low) * step / 3
+            parts.append(f'<polyline points="{place(left, y)} {place(right, y)}" stroke="#ddd" fill="none"/>')
+            parts.append(f'<text x="{EDGE - 8}" y="{place(left, y).split(",")[1]}" text-anchor="end">{y:.3g}</text>')
+        parts.append(f'<text x="10" y="{top - 5}">{escape(one["y"])}</text>')
+        names = [name for name, _, _ in one["lines"]]
+        if one["band"]:
+            edge = [*zip(band[1], band[2], strict=True), *reversed(list(zip(band[1], band[3], strict=True)))]
+            points = " ".join(place(x, y) for x, y in edge)
+            parts.append(f'<polygon points="{points}" fill="{COLOURS[1]}" fill-opacity="0.2"/>')
+        for rank, (_, xs, ys) in enumerate(one["lines"]):
+            for piece in _pieces(xs, ys):
+                points = " ".join(place(x, y) for x, y in piece)
+                parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[rank]}" stroke-width="1.5"/>')
+                if len(piece) == 1:
+                    spot = points.split(",")
+                    parts.append(f'<circle cx="{spot[0]}" cy="{spot[1]}" r="3" fill="{COLOURS[rank]}"/>')
+        if level:
+            ends = f"{place(left, level[0])} {place(right, level[0])}"
+            parts.append(f'<polyline points="{ends}" stroke="#7f7f7f" stroke-dasharray="5 4" fill="none"/>')
+        legend = [*zip(names, COLOURS, strict=False), *([(band[0], COLOURS[1])] if one["band"] else [])]
+        for rank, (name, colour) in enumerate(legend):
+            parts.append(
+                f'<text x="{WIDTH - 2.7 * EDGE:.0f}" y="{top + 12 + 16 * rank}" fill="{colour}">{escape(name)}</text>'
+            )
+    for x, name in ticks:
+        parts.append(f'<text x="{across(x):.1f}" y="{height - EDGE + 20}" text-anchor="middle">{escape(name)}</text>')
+    return "\n".join([*parts, "</svg>\n"])
+
+
 def _svg(figure: Mapping[str, Any]) -> str:
+    if figure["kind"] == "stack":
+        return _stack_svg(figure)
     points = (
         [point for point, *_ in figure["rows"]]
         if figure["kind"] == "scatter"
@@ -243,14 +283,25 @@ def _png(figure: Mapping[str, Any], path: Path) -> Path:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    drawn = _png_panels(figure, pyplot) if figure["kind"] == "panels" else _png_one(figure, pyplot)
-    with replace_file(path) as file:
-        drawn.savefig(file, dpi=120, format="png")
-    pyplot.close(drawn)
-    return path
-
-
-def _png_one(figure: Mapping[str, Any], pyplot: Any) -> Any:
+    if figure["kind"] == "stack":
+        count = len(figure["panels"])
+        drawn, every = pyplot.subplots(count, sharex=True, squeeze=False, figsize=(10, 5 if count == 1 else 2.6 * count))
+        drawn.suptitle(figure["title"])
+        for axes, one in zip(every[:, 0], figure["panels"], strict=True):
+            axes.set_ylabel(one["y"])
+            for rank, (name, xs, ys) in enumerate(one["lines"]):
+                axes.plot(xs, ys, "." if len(xs) == 1 else "-", color=COLOURS[rank], label=name, linewidth=1.2)
+            if one["band"]:
+                name, xs, low, high = one["band"]
+                axes.fill_between(xs, low, high, color=COLOURS[1], alpha=0.2, label=name)
+            for start, end in one["shaded"]:
+                axes.axvspan(start, end, color=COLOURS[1], alpha=0.2)
+            if one["level"] is not None:
+                axes.axhline(one["level"], color="#7f7f7f", linestyle="--")
+            axes.legend(loc="upper left")
+        if figure["ticks"]:
+            every[-1, 0].set_xticks(*zip(*figure["ticks"], strict=True))
+        return _saved(drawn, path)
     drawn, axes = pyplot.subplots(figsize=(9, 6))
     axes.set_title(figure["title"])
     if figure["kind"] == "scatter":
@@ -262,31 +313,15 @@ def _png_one(figure: Mapping[str, Any], pyplot: Any) -> Any:
         for name, own in figure["series"].items():
             axes.plot(*zip(*own, strict=True), label=name)
         axes.legend()
-    return drawn
+    return _saved(drawn, path)
 
 
-def _png_panels(figure: Mapping[str, Any], pyplot: Any) -> Any:
-    found = [_places(panel) for panel in figure["panels"]]
-    left, right = min(min(across) for across, _ in found), max(max(across) for across, _ in found)
-    drawn, all_axes = pyplot.subplots(
-        len(found), 1, sharex=True, squeeze=False, figsize=(9, 1 + 2.5 * len(found)), layout="constrained"
-    )
-    drawn.suptitle(figure["title"])
-    for panel, axes in zip(figure["panels"], all_axes[:, 0], strict=True):
-        axes.set_ylabel(panel["y"])
-        for first, last in panel["spans"]:
-            axes.axvspan(first, last, color=COLOURS[1], alpha=0.2)
-        for name, own in panel["bands"].items():
-            x, low, high = zip(*own, strict=True)
-            axes.fill_between(x, low, high, color=COLOURS[1], alpha=0.2, label=name)
-            if len(own) == 1:
-                axes.vlines(x, low, high, color=COLOURS[1], alpha=0.4)
-        for number, (name, own) in enumerate(panel["lines"].items()):
-            axes.plot(
-                *zip(*own, strict=True), "." if len(own) == 1 else "-", color=COLOURS[number % len(COLOURS)], label=name
-            )
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    ticks = _ticks(figure["times"], left, right)
-    all_axes[-1, 0].set_xticks([x for x, _ in ticks], [told for _, told in ticks])
-    all_axes[-1, 0].set_xlabel(figure["x"])
-    return drawn
+def _saved(drawn: Any, path: Path) -> Path:
+    from matplotlib import pyplot
+
+    from seqzoo.hub import replace_file
+
+    with replace_file(path) as file:
+        drawn.savefig(file, dpi=120, format="png")
+    pyplot.close(drawn)
+    return path

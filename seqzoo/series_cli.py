@@ -1,249 +1,247 @@
-"""`seqzoo predict` of series: a history to its forecast, series to classes or events, streams to what is strange in them."""
+"""`seqzoo predict` for series: forecasts, classes and events, anomalies; as a table, as JSON, as a file, as a plot."""
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import seqzoo
+from seqzoo import catalog
 
-__all__ = ["TASKS", "predict"]
+__all__ = ["predict", "task_of"]
 
-SHOWN = 4  # times the steps to the forecast's end are drawn of a history, but at least
-LEAST = 48
-STREAMED = "forecast"  # an anomaly detector's method that reads streams; others read whole series
-
-
-class Kind(NamedTuple):
-    """How a task's files are predicted: their suffixes, the function, whether there is one file only, and what is drawn."""
-
-    suffixes: tuple[str, ...]
-    run: Callable[[Any, list[Path], argparse.Namespace], None]
-    one: bool = False
-    plots: bool = False
-    horizon: bool = False
+FEW = 20  # series of a plot that can still be told apart
 
 
-def predict(task: str, options: argparse.Namespace) -> None:
-    """Predict the files that the command names; a ValueError or OSError for wrong ones comes before a model is loaded."""
-    kind, paths = TASKS[task], [Path(one) for one in ([options.file] if options.file else options.text)]
-    _check(task, kind, paths, options)
-    kind.run(seqzoo.load(options.name), paths, options)
+def task_of(name: str) -> str:
+    """The task that a checkpoint says it is for, before it is loaded; texts' where it says none that we know."""
+    from seqzoo import hub
+
+    try:
+        task = json.loads((hub.locate(name) / "config.json").read_text(encoding="utf-8"))["task"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return "text-classification"  # loading it will say what is wrong
+    return task if task in catalog.MODELS else "text-classification"
 
 
-def _check(task: str, kind: Kind, paths: Sequence[Path], options: argparse.Namespace) -> None:
-    for path in paths:
-        if not path.name.lower().endswith(kind.suffixes):
-            wanted = " or ".join(kind.suffixes)
-            raise ValueError(
-                f"{options.name} is a checkpoint of {task} and reads files that end in {wanted}, got {str(path)!r}"
-            )
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no file {str(path)!r}")
-    if kind.one and len(paths) > 1:
-        raise ValueError(f"a forecast is of one history: give one file, not {len(paths)}")
-    if options.input != "text" or options.separator is not None:
-        raise ValueError(f"--input and --separator are for texts, and {options.name} is a checkpoint of {task}")
-    if options.horizon is not None and not kind.horizon:
-        raise ValueError(f"--horizon is for forecasts, and {options.name} is a checkpoint of {task}")
-    if not options.plot:
-        return
+def predict(options: argparse.Namespace, task: str) -> None:
+    """What a series model says of the files named. ValueError for what it cannot read, before the model is loaded."""
+    files = [*options.text, *([options.file] if options.file else [])]
+    if not files:
+        raise ValueError(f"{options.name} reads series: give a file by --file")
+    if options.separator is not None:
+        raise ValueError(f"--separator is for texts with several labels; {options.name} reads series")
+    for file in files:
+        if file != "-" and not Path(file).is_file():
+            raise FileNotFoundError(f"there is no file {file!r}; {options.name} reads series from files")
+    if options.plot:
+        _check_plot(options.plot)
+    if options.horizon is not None and task != "time-series-forecasting":
+        raise ValueError(f"--horizon belongs to forecasts; {options.name} is for {task}")
+    if len(files) > 1 and (options.plot or task != "time-series-classification"):
+        raise ValueError(f"give one file at a time to {options.name}{' and --plot' if options.plot else ''}")
+    FORMS[task](options, files)
+
+
+def _check_plot(given: str) -> None:
+    from importlib.util import find_spec
+
+    path = Path(given)
+    if path.suffix not in (".svg", ".html", ".png"):
+        raise ValueError(f"--plot must end in .svg, .html or .png, got {given!r}")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"--plot: there is no folder {path.absolute().parent}")
+    if path.suffix == ".png" and find_spec("matplotlib") is None:
+        raise ValueError(f"--plot {given}: PNG needs matplotlib (pip install seqzoo[plot]); .svg and .html need nothing")
+
+
+def _table(file: str) -> Any:
+    """A table from a CSV file, or from standard input."""
+    if file != "-":
+        return file
+    import pandas as pd
+
+    return pd.read_csv(sys.stdin)
+
+
+def _forecast(options: argparse.Namespace, files: Sequence[str]) -> None:
+    model = seqzoo.load(options.name)
+    rows = model.preprocessor.read(_table(files[0]), at_least=model.rows_needed)
+    forecast = model.predict_rows([rows], options.horizon)[0]
+    for repair in rows.repairs:
+        print(f"seqzoo predict: {repair}", file=sys.stderr)
+    records = [
+        {"time" if rows.times is not None else "step": str(at), **dict(zip(forecast.columns, own, strict=True))}
+        for at, own in zip(forecast.index, forecast.to_numpy().tolist(), strict=True)
+    ]
+    if options.plot:
+        from seqzoo import plots
+
+        print(plots.save(_forecast_figure(model, rows, forecast, options.name), Path(options.plot)), file=sys.stderr)
+    _give(options, records, lambda: ([name, *(_number(one) for one in own)] for name, *own in _cells(records)))
+
+
+def _cells(records: Sequence[dict[str, Any]]) -> Iterator[list[Any]]:
+    yield list(records[0])
+    yield from (list(record.values()) for record in records)
+
+
+def _number(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
+
+
+def _forecast_figure(model: Any, rows: Any, forecast: Any, name: str) -> dict[str, Any]:
+    """The last steps of the history, the forecast, and the outermost quantiles as a band; a panel for each target."""
     from seqzoo import plots
 
-    if not kind.plots:
-        raise ValueError(f"--plot draws forecasts and anomalies, and {options.name} is a checkpoint of {task}")
-    if len(paths) > 1:
-        raise ValueError(f"--plot draws one file, not {len(paths)}")
-    plots.check(options.plot)
+    shown = max(4 * len(forecast), min(model.rows_needed, 10 * len(forecast)))
+    before = rows.part(max(0, len(rows.values) - shown), None)
+    if rows.times is None:
+        first = len(rows.values) - len(before.values)
+        past, ahead, ticks = list(range(first, len(rows.values))), [float(at) for at in forecast.index], None
+    else:
+        past, ahead = ([stamp.timestamp() for stamp in times] for times in (before.times, forecast.index))
+        ticks = _ticks([*before.times, *forecast.index])
+    panels = []
+    if len(model.labels) > FEW:
+        raise ValueError(f"--plot draws up to {FEW} targets, and {name} forecasts {len(model.labels)}")
+    for place, target in zip(model.preprocessor.target_indices, model.labels, strict=True):
+        lines = [("measured", past, before.values[:, place].tolist()), ("forecast", ahead, forecast[target].tolist())]
+        band = None
+        if model.quantiles and len(model.quantiles) > 1:
+            low, high = (forecast[f"{target}_{one:g}"].tolist() for one in (model.quantiles[0], model.quantiles[-1]))
+            band = (f"{model.quantiles[0]:.0%} to {model.quantiles[-1]:.0%}", ahead, low, high)
+        panels.append(plots.panel(target, lines, band=band))
+    return plots.stack(name, panels, ticks=ticks)
 
 
-def _told(rows: Sequence[Mapping[str, Any]], options: argparse.Namespace, lines: Iterator[Sequence[str]]) -> None:
-    """Rows into `--out`, or as JSON, or else the lines that are for people, on standard output."""
-    if options.out:
-        return _write(Path(options.out), rows)
-    if options.json:
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
+def _ticks(times: Sequence[Any]) -> list[tuple[float, str]]:
+    """Six of the times, as texts no longer than they must be."""
+    chosen = [times[round(place * (len(times) - 1) / 5)] for place in range(6)]
+    form = "%Y-%m-%d" if (times[-1] - times[0]).days > 60 else "%m-%d %H:%M"
+    return [(stamp.timestamp(), stamp.strftime(form)) for stamp in dict.fromkeys(chosen)]
+
+
+def _classify(options: argparse.Namespace, files: Sequence[str]) -> None:
+    if options.plot:
+        raise ValueError(f"--plot draws forecasts and anomalies; {options.name} gives classes")
+    model = seqzoo.load(options.name)
+    inputs = [_table(file) if file == "-" else file for file in files]
+    results = [model.predict(one) for one in inputs]
+    if not model.framewise:
+        records = [
+            {"file": file, "label": own.label, "score": own.score, "scores": dict(own.scores), "truncated": own.truncated}
+            for file, own in zip(files, results, strict=True)
+        ]
+        _give(options, records, lambda: ([own["label"], f"{own['score']:.4f}", own["file"]] for own in records))
         return
-    from seqzoo.cli import table
+    records = [
+        {"file": file, "label": event.label, "start": event.start, "end": event.end, "score": event.score}
+        for file, own in zip(files, results, strict=True)
+        for event in own.events
+    ]
 
-    table(lines)
+    def told() -> Iterator[list[str]]:
+        yield ["label", *(f"{name} ({results[0].unit})" for name in ("start", "end")), "score", "file"]
+        for own in records:
+            yield [own["label"], *(f"{own[name]:.6g}" for name in ("start", "end")), f"{own['score']:.4f}", own["file"]]
+
+    _give(options, records, told)
 
 
-def _write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
-    """Rows into a .csv or .jsonl file that appears only when it is whole; a .csv has `columns`, else all but lists."""
+def _detect(options: argparse.Namespace, files: Sequence[str]) -> None:
+    model = seqzoo.load(options.name)
+    given = _table(files[0])
+    result = model.predict(given)
+    if options.plot:
+        from seqzoo import plots
+
+        figure = _anomalies_figure(model, given, result, options.name)
+        print(plots.save(figure, Path(options.plot)), file=sys.stderr)
+    if hasattr(result, "anomalous"):  # of a whole series
+        records = [{"file": files[0], "anomalous": result.anomalous, "score": result.score, "threshold": model.threshold}]
+        word = "anomalous" if result.anomalous else "normal"
+        _give(options, records, lambda: [[word, f"{result.score:.4f}", f"threshold {model.threshold:.4f}", files[0]]])
+        return
+    records = [vars(window) for window in result.windows]
+
+    def told() -> Iterator[list[str]]:
+        yield ["first row", "last row", "start", "end", "score"]
+        for own in result.windows:
+            yield [str(own.first), str(own.last), own.start or "-", own.end or "-", f"{own.score:.4f}"]
+
+    _give(options, records, told)
+
+
+def _anomalies_figure(model: Any, given: Any, result: Any, name: str) -> dict[str, Any]:
+    """The series, its score under it with the threshold, flagged windows shaded."""
+    from seqzoo import plots
+
+    reading = model.preprocessor.read(given)
+    values = getattr(reading, "values", reading)
+    values = values if values.ndim == 1 else values[:, 0]
+    times, rows = getattr(reading, "times", None), [float(row) for row in range(len(values))]
+    if hasattr(result, "anomalous"):
+        panels = [
+            plots.panel("series", [("measured", rows, values.tolist())]),
+            plots.panel("error", [("error of each step", rows[: len(result.errors)], result.errors.tolist())]),
+        ]
+        return plots.stack(f"{name}: {'anomalous' if result.anomalous else 'normal'}, score {result.score:.3f}", panels)
+    shaded = [(window.first, window.last) for window in result.windows]
+    panels = [
+        plots.panel("series", [("measured", rows, values.tolist())], shaded=shaded),
+        plots.panel("score", [("score", rows, result.scores.tolist())], shaded=shaded, level=result.threshold),
+    ]
+    places = sorted({round(place * (len(rows) - 1) / 5) for place in range(6)})
+    ticks = None if times is None else [(float(place), str(times[place])[:16].replace("T", " ")) for place in places]
+    return plots.stack(name, panels, ticks=ticks)
+
+
+def _give(options: argparse.Namespace, records: Sequence[dict[str, Any]], told: Callable[[], Iterable[list[str]]]) -> None:
+    """Records to the file of `--out`, as JSON lines, or in words."""
+    if options.out:
+        _write(Path(options.out), records)
+    elif options.json:
+        for record in records:
+            print(json.dumps(_finite(record), ensure_ascii=False))
+    else:
+        from seqzoo.cli import table
+
+        table(list(told()))
+
+
+def _finite(record: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no NaN: what is none is null."""
+    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in record.items()}
+
+
+def _write(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Records as .csv or .jsonl, into a file that appears only when it is whole."""
+    import csv
+    import io
+
     from seqzoo.hub import replace_file
 
-    text = io.StringIO()
-    if path.suffix == ".jsonl":
-        text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    else:
-        columns = columns or [name for name, value in rows[0].items() if not isinstance(value, list | dict)]
-        writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    with replace_file(path) as file:
-        file.write(text.getvalue().encode())
+    with replace_file(path) as binary:
+        file = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        if path.suffix == ".jsonl":
+            file.writelines(json.dumps(_finite(record), ensure_ascii=False) + "\n" for record in records)
+        elif records:
+            plain = [{key: value for key, value in record.items() if not isinstance(value, dict)} for record in records]
+            writer = csv.DictWriter(file, list(plain[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(plain)
+        file.flush()
+        file.detach()
 
 
-# Forecasts
-
-
-def _forecast(model: Any, paths: list[Path], options: argparse.Namespace) -> None:
-    """A row for each step that is forecast: its time (or number) and the value of each target and quantile."""
-    history = model.preprocessor.read(paths[0], at_least=model.rows_needed)
-    (ahead,) = model.follow([history], options.horizon, batch_size=options.batch_size)
-    when = str(ahead.index.name)
-    rows = [
-        {when: _stamp(step), **{str(name): float(value) for name, value in values.items()}}
-        for step, values in ahead.iterrows()
-    ]
-    if options.plot:
-        from seqzoo import plots
-
-        plots.save(_drawn_forecast(model, history, ahead, f"{options.name}: {paths[0].name}"), options.plot)
-    lines = ([str(row[when]), *(f"{value:.6g}" for name, value in row.items() if name != when)] for row in rows)
-    _told(rows, options, iter([list(rows[0]), *lines]))
-
-
-def _stamp(step: Any) -> int | str:
-    """A step's number, or its time in ISO 8601."""
-    return step.isoformat(sep=" ") if hasattr(step, "isoformat") else int(step)
-
-
-def _drawn_forecast(model: Any, history: Any, ahead: Any, title: str) -> dict[str, Any]:
-    """The end of a history, its forecast and the interval between the lowest and the highest quantile."""
-    from seqzoo import plots
-
-    places = range(model.delay, model.delay + len(ahead))
-    size = min(len(history.values), max(LEAST, SHOWN * places[-1]))
-    past = history.part(len(history.values) - size, None)
-    before = range(1 - size, 1)  # 0 is the last step that was measured
-    targets = dict(zip(model.labels, model.preprocessor.target_indices, strict=True))
-    measured = {name: list(zip(before, past.values[:, place].tolist(), strict=True)) for name, place in targets.items()}
-    told = {name: list(zip(places, ahead[name].tolist(), strict=True)) for name in targets}
-    intervals, covered = {}, ""
-    if model.quantiles and len(model.quantiles) > 1:
-        low, high = model.quantiles[0], model.quantiles[-1]
-        covered = f"{100 * low:g} to {100 * high:g} %"
-        ends = {name: [ahead.get(f"{name}_{one:g}", ahead[name]).tolist() for one in (low, high)] for name in targets}
-        intervals = {name: list(zip(places, *own, strict=True)) for name, own in ends.items()}
-    if past.times is None:
-        times, x = {place: str(len(history.values) - 1 + place) for place in (*before, *places)}, "step"
-    else:
-        known = [*zip(before, past.times, strict=True), *zip(places, ahead.index, strict=True)]
-        times, x = _shortened(known), model.preprocessor.time_column
-    return plots.forecast(measured, told, intervals, times, title=title, x=x, covered=covered)
-
-
-def _shortened(known: Sequence[tuple[int, Any]]) -> dict[float, str]:
-    """Times without what is the same in all of them: the hour where all are midnight."""
-    days = all((time.hour, time.minute, time.second) == (0, 0, 0) for _, time in known)
-    return {place: time.strftime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M") for place, time in known}
-
-
-# Classes and events
-
-
-def _classify(model: Any, paths: list[Path], options: argparse.Namespace) -> None:
-    """A row for each file, its class and probability; of events, a row for each, and an object for each file in JSON."""
-    results = model.predict([str(path) for path in paths], batch_size=options.batch_size, progress=False)
-    found = list(zip(map(str, paths), results, strict=True))
-    if not model.framewise:
-        rows = [{"file": file, **vars(one), "scores": dict(one.scores)} for file, one in found]
-        lines = ([one.label, f"{one.score:.4f}", f"{file}{' (truncated)' if one.truncated else ''}"] for file, one in found)
-        return _told(rows, options, lines)
-    events = [{"file": file, **vars(event)} for file, one in found for event in one.events]
-    if options.out and Path(options.out).suffix == ".csv":
-        return _write(Path(options.out), events, ("file", "label", "start", "end", "score"))
-    rows = [{"file": file, "unit": one.unit, "events": [vars(event) for event in one.events]} for file, one in found]
-    lines = [
-        [event["label"], f"{event['start']:.2f}", f"{event['end']:.2f}", f"{event['score']:.4f}", event["file"]]
-        for event in events
-    ]
-    return _told(rows, options, iter(lines or [["no events"]]))
-
-
-# What is strange
-
-
-def _detect(model: Any, paths: list[Path], options: argparse.Namespace) -> None:
-    """Of streams, the flagged windows for people, else a row for each step; of whole series a row for each file."""
-    results = model.predict([str(path) for path in paths], batch_size=options.batch_size)
-    found = list(zip(map(str, paths), results, strict=True))
-    if options.plot:
-        from seqzoo import plots
-
-        plots.save(_drawn_anomalies(model, paths[0], results[0], options.name), options.plot)
-    if model.method != STREAMED:
-        rows = [
-            {"file": file, "label": model.labels[one.anomalous], "score": one.score, "errors": one.errors.tolist()}
-            for file, one in found
-        ]
-        return _told(rows, options, ([row["label"], f"{row['score']:.4f}", row["file"]] for row in rows))
-    if options.out and Path(options.out).suffix == ".csv":
-        return _write(Path(options.out), [row for file, one in found for row in _steps(file, one)])
-    rows = [
-        {
-            "file": file,
-            "threshold": one.threshold,
-            "probation": one.probation,
-            "windows": [vars(window) for window in one.windows],
-            "scores": one.scores.tolist(),
-        }
-        for file, one in found
-    ]
-    lines = [[*_ends(window), f"{window.score:.4f}", file] for file, one in found for window in one.windows]
-    return _told(rows, options, iter(lines or [["nothing strange"]]))
-
-
-def _ends(window: Any) -> tuple[str, str]:
-    """A flagged window's first and last time, of a stream without times its first and last row."""
-    return (str(window.first), str(window.last)) if window.start is None else (window.start, window.end)
-
-
-def _steps(file: str, result: Any) -> list[dict[str, Any]]:
-    """A stream's rows from 0 on: the score of each, and whether a flagged window holds it."""
-    flagged = [0] * len(result.scores)
-    for window in result.windows:
-        flagged[window.first : window.last + 1] = [1] * (window.last + 1 - window.first)
-    scores = result.scores.tolist()
-    return [{"file": file, "row": row, "score": score, "flagged": flagged[row]} for row, score in enumerate(scores)]
-
-
-def _drawn_anomalies(model: Any, path: Path, result: Any, name: str) -> dict[str, Any]:
-    """A stream (or the channels of a series) with its score (or error) under it, flagged windows shaded."""
-    from seqzoo import plots
-
-    reading, title = model.preprocessor.read(str(path)), f"{name}: {path.name}"
-    if model.method != STREAMED:
-        columns = {f"channel {number}": own for number, own in enumerate(reading.T.astype(float).tolist(), 1)}
-        values = {name: list(enumerate(own)) for name, own in columns.items()}
-        times = {step: str(step) for step in range(len(reading))}
-        spans = [(0, len(reading) - 1)] if result.anomalous else []
-        under = list(enumerate(result.errors.tolist()))
-        return plots.anomalies(values, under, spans, None, times, title=title, x="step", under="error")
-    values = {
-        "value": [(row, value if math.isfinite(value) else math.nan) for row, value in enumerate(reading.values.tolist())]
-    }
-    spans = [(window.first, window.last) for window in result.windows]
-    if reading.times is None:
-        times, x = {row: str(row) for row in range(len(reading.values))}, "row"
-    else:
-        told = (str(time).replace("T", " ")[:16] for time in reading.times)
-        times, x = dict(enumerate(told)), "time"
-    scores = list(enumerate(result.scores.tolist()))
-    return plots.anomalies(values, scores, spans, model.threshold, times, title=title, x=x)
-
-
-TASKS = {
-    "time-series-forecasting": Kind((".csv", ".csv.gz"), _forecast, one=True, plots=True, horizon=True),
-    "time-series-classification": Kind((".csv", ".wav"), _classify),
-    "anomaly-detection": Kind((".csv",), _detect, plots=True),
+FORMS = {
+    "anomaly-detection": _detect,
+    "time-series-classification": _classify,
+    "time-series-forecasting": _forecast,
 }

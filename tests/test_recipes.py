@@ -23,7 +23,11 @@ CORPUS_SIZES = {
     "reuters21578 topics": {"train": 9_603},
     "sms_spam": {"train": 4_128},
 }
-TRAINING_ROWS = {"counting": 600, "jena": 210_384, "szeged": 48_216}  # steps of a series' training part, those without a value included
+TRAINING_ROWS = {
+    "counting": 600,
+    "jena": 210_384,
+    "szeged": 48_216,
+}  # steps of train, missing ones too
 TRAINING_SERIES = {"ecg5000": 500, "fsdd": 2_700, "ucr GunPoint": 50, "ucr ItalyPowerDemand": 67}  # labelled, whole
 CORPORA = {  # how a recipe's name starts: the corpus
     "counting": "counting",

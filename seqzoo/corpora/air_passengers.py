@@ -25,6 +25,7 @@ class AirPassengers(SeriesDataModule):
     """
 
     name = "air_passengers"
+    drawn = "by time"
     source = {"type": "jbrownlee/Datasets", "config": FILE}
     citation = "George E. P. Box and Gwilym M. Jenkins: Time Series Analysis: Forecasting and Control, series G. 1976."
     limits = ["One short series that grows: a model of it knows no other, and few windows say how good it is."]

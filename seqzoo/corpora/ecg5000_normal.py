@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,7 +53,7 @@ class ECG5000Normal(ECG5000):
     @property
     def preprocessing(self) -> dict[str, Any]:
         """What AnomalyDetector must know beside the preprocessor."""
-        return {"method": "reconstruction", "context_length": max(len(one) for one in self.inputs("train"))}
+        return {"method": "reconstruction", "context_length": self.longest}
 
     def read(self, split: str) -> LabelledSeries:
         """`train` or `test`, whole: series (T, 1) float32, and 0 where one is normal, else 1."""
@@ -61,6 +63,10 @@ class ECG5000Normal(ECG5000):
     def _of_classes(self, split: str) -> tuple[LabelledSeries, list[str]]:
         file, known = self._file(split), self._file("train").known
         return LabelledSeries(file.series, np.array([known.index(label) for label in file.labels], np.int64)), known
+
+    def _folders(self) -> list[Path]:
+        root = os.environ.get("SEQZOO_DATA")
+        return [Path(root) / ECG5000.name] if root and not self.data_dir else super()._folders()
 
     def calibration(self) -> tuple[list[np.ndarray], np.ndarray]:
         """What the threshold is chosen on: the validation series, and which of them are anomalous."""

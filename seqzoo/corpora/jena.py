@@ -24,6 +24,7 @@ class Jena(SeriesDataModule):
     """
 
     name = "jena"
+    drawn = "by time"
     source = {"type": URL, "config": "jena_climate_2009_2016.csv"}
     citation = "Max Planck Institute for Biogeochemistry, Jena: weather station, 2009 to 2016, as cut by François Chollet."
     limits = ["One station in Thuringia; other climates were not measured."]

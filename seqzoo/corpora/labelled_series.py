@@ -163,12 +163,16 @@ class LabelledSeriesDataModule(L.LightningDataModule, ABC):
         return LabelledSeriesPreprocessor(scaling=self.scaling)
 
     @property
+    def longest(self) -> int:
+        """How many steps are read of a series: `max_steps`, or as many as the longest training series has."""
+        return self.max_steps or max(len(one) for one in self.inputs("train"))
+
+    @property
     def preprocessing(self) -> dict[str, Any]:
         """What SeriesClassifier must know beside the preprocessor and the labels."""
-        longest = self.max_steps or max(len(one) for one in self.inputs("train"))
         if not self.framewise:
-            return {"max_steps": longest}
-        return {"max_steps": longest, "framewise": True, "background": self.background}
+            return {"max_steps": self.longest}
+        return {"max_steps": self.longest, "framewise": True, "background": self.background}
 
     @property
     def model_arguments(self) -> dict[str, Any]:
@@ -239,7 +243,7 @@ class LabelledSeriesDataModule(L.LightningDataModule, ABC):
         return self._loader("test")
 
     def _loader(self, split: str, shuffle: bool = False) -> DataLoader:
-        most = self.preprocessing["max_steps"]
+        most = self.longest
         inputs, targets = [one[:most] for one in self.inputs(split)], self.targets(split)
         if self.framewise:
             targets = [target[:most] for target in targets]

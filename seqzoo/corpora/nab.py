@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 URL = "https://raw.githubusercontent.com/numenta/NAB/v1.1/"
 WINDOWS = "labels/combined_windows.json"
 WINDOWS_SHA256 = "1e1fbc4601321aad8d0f8b3784c8134299379f68f6c1f7777565f8ffd57ab6b1"
-ALL_SHA256 = "974ba376140d322f7dd4edeb99d0dc24f4cba4ad723b657ea02e278698f3fce9"  # of the lines "<sha256>  <name>" of all 58 files, by name
+ALL_SHA256 = (
+    "974ba376140d322f7dd4edeb99d0dc24f4cba4ad723b657ea02e278698f3fce9"  # of "<sha256>  <name>" of all files, in order
+)
 COLUMNS = ["timestamp", "value"]
 HELD_OUT = 0.25  # of each probation, its end: what the validation loss is measured on
 
@@ -123,6 +126,9 @@ class NAB(L.LightningDataModule):
     def _first(self, name: str, rows: int) -> dict[str, list[Any]]:
         return {column: values[:rows] for column, values in self.read()[name].items()}
 
+    def _rows(self, name: str, rows: int) -> Iterator[tuple[str, float]]:
+        return zip(*self._first(name, rows).values(), strict=True)
+
     def fingerprint(self, split: str) -> str:
         """sha256 of the values (and for `test` the windows) of all files, whatever folder they came from."""
         if split not in self.fingerprinted:
@@ -131,7 +137,7 @@ class NAB(L.LightningDataModule):
         for name, columns in self.read().items():
             rows = self.probation(name) if split == "train" else len(columns["value"])
             digest.update(f"{name} {rows}\n".encode())
-            digest.update("".join(f"{time} {value!r}\n" for time, value in zip(*self._first(name, rows).values())).encode())
+            digest.update("".join(f"{time} {value!r}\n" for time, value in self._rows(name, rows)).encode())
             if split == "test":
                 digest.update("".join(f"{first} {last}\n" for first, last in self.marked[name]).encode())
         return digest.hexdigest()
@@ -185,7 +191,7 @@ def _columns(path: Path) -> dict[str, list[Any]]:
 
 
 def _fetched() -> Path:
-    """The benchmark's files in the user's cache, fetched once; OSError where they cannot be had, or are not those we know."""
+    """The files in the user's cache, fetched once; OSError where they cannot be had, or are not those that we know."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqzoo" / "nab"
     if (folder / WINDOWS).is_file():
         return folder

@@ -24,6 +24,8 @@ class SeriesCSV(SeriesDataModule):
     """
 
     name = "series_csv"
+    source = {"type": "csv", "config": ""}
+    drawn = "by time"
     citation = "A file of the user's own."
     limits = ["Series unlike that of the file were not measured."]
     reaches_back = True
@@ -104,7 +106,7 @@ def _frequency(times: pd.DatetimeIndex, file: str) -> str:
     times = times.sort_values().unique()
     if len(times) < 3:
         raise ValueError(f"{file}: {len(times)} different times do not tell the step between them; give the frequency")
-    if regular := pd.infer_freq(times):
+    if regular := pd.DatetimeIndex(times, freq="infer").freqstr:
         return regular
     steps, counts = np.unique(np.diff(times.asi8), return_counts=True)
     step = pd.Timedelta(int(steps[counts.argmax()]), unit=times.unit)

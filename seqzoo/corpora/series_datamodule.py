@@ -25,7 +25,7 @@ from seqzoo.specs import SeriesBatch
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SeriesDataModule", "by_fraction", "fetch", "find_file", "not_found"]
+__all__ = ["SeriesDataModule", "WindowBatches", "by_fraction", "fetch", "find_file", "not_found"]
 
 log = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
@@ -101,6 +101,7 @@ class SeriesDataModule(L.LightningDataModule, ABC):
     citation: str
     limits: list[str]  # what a model trained on this corpus cannot do
     fingerprinted = SPLITS
+    drawn: str | bool = False  # how train and test are parted here, where the publisher does not say
     columns: list[str]
     time_column: str | None
     time_format: str | None = None
@@ -269,10 +270,10 @@ class SeriesDataModule(L.LightningDataModule, ABC):
             rank=rank,
             seed=torch.initial_seed() % (1 << 31) if shuffle else 0,
         )
-        return DataLoader(_Batches(windows), batch_size=None, sampler=sampler)
+        return DataLoader(WindowBatches(windows), batch_size=None, sampler=sampler)
 
 
-class _Batches(Dataset):
+class WindowBatches(Dataset):
     """Whole batches by lists of indices."""
 
     def __init__(self, windows: Windows):

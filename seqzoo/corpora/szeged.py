@@ -22,6 +22,7 @@ class Szeged(SeriesDataModule):
     """
 
     name = "szeged"
+    drawn = "by time"
     source = {"type": "budincsevity/szeged-weather", "config": "weatherHistory.csv"}
     citation = "Norbert Budincsevity: Weather in Szeged 2006-2016. Kaggle, 2017."
     limits = ["One station on the Hungarian plain; other climates, and hours after 2016, were not measured."]

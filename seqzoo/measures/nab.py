@@ -161,7 +161,7 @@ def at_thresholds(
     return _normalised(float(raw), streams, weights)
 
 
-def random_scores(n_rows: int, seed: int) -> np.ndarray:
+def random_scores(n_rows: int, seed: int | tuple[int, ...]) -> np.ndarray:
     """The benchmark's random detector: uniform from 0 to 1 (T,)."""
     return np.random.default_rng(seed).random(n_rows)
 

@@ -172,7 +172,7 @@ def unit(data: Any) -> str:
 
 def limits(model: Any) -> list[str]:
     """What is read and what is forecast."""
-    each = f", {model.preprocessor.frequency} apart" if model.preprocessor.frequency else ""
+    each = f" (one each `{model.preprocessor.frequency}`)" if model.preprocessor.frequency else ""
     needs = f"Reads the last {model.rows_needed:,} rows of a history{each}, and needs as many"
     return [f"{needs}; columns and their units are those of training."]
 

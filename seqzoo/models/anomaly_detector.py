@@ -59,7 +59,7 @@ class Anomalies:
 
 @dataclass(frozen=True)
 class SeriesAnomaly:
-    """Of a whole series: its score from 0 to 1, whether it reaches the threshold, and the error of each of its steps (T,)."""
+    """Of a whole series: its score from 0 to 1, whether it reaches the threshold, and the error of each step (T,)."""
 
     score: float
     anomalous: bool
@@ -148,7 +148,7 @@ class AnomalyDetector(nn.Module):
             raise ValueError(f"{architecture} gives {gives}; the method {method} needs a network that gives {wanted}")
 
     def set_calibration(self, threshold: float, error_mean: float = 0.0, error_std: float = 1.0) -> None:
-        """The score from which something is flagged, and the Gaussian of normal log errors; ValueError outside their range."""
+        """The score from which something is flagged, the Gaussian of normal log errors; ValueError outside their range."""
         for name, value in (("threshold", threshold), ("error_mean", error_mean), ("error_std", error_std)):
             if type(value) not in (int, float) or not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number, got {value!r}")
@@ -164,7 +164,7 @@ class AnomalyDetector(nn.Module):
         return {name: getattr(self, name) for name in SETTINGS[self.method]}
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """(B, T, C), (B,) -> float32: forecast (B, T), each row's guess of the next scaled value; reconstruction (B, T, C)."""
+        """(B, T, C), (B,) -> float32: each row's guess of the next scaled value (B, T), or the reconstruction (B, T, C)."""
         if self.head is None:
             return self.network(values, lengths).float()
         steps = self.network(values, lengths).steps

@@ -171,11 +171,11 @@ class Forecaster(nn.Module):
         """
         histories = [history] if _is_one(history) else list(history)
         rows = [self.preprocessor.read(one, at_least=self.rows_needed) for one in histories]
-        results = self.follow(rows, horizon, batch_size=batch_size)
+        results = self.predict_rows(rows, horizon, batch_size=batch_size)
         return results[0] if _is_one(history) else results
 
-    def follow(self, rows: Sequence[Rows], horizon: int | None = None, *, batch_size: int = 512) -> list[pd.DataFrame]:
-        """`predict` of histories that the preprocessor has read already, each of at least `rows_needed` rows."""
+    def predict_rows(self, rows: Sequence[Rows], horizon: int | None = None, *, batch_size: int = 512) -> list[pd.DataFrame]:
+        """As `predict`, of histories that `preprocessor.read` has read."""
         values = self._rolled(rows, self._check_horizon(horizon), batch_size)
         return [self._result(one, given) for one, given in zip(rows, values, strict=True)]
 

@@ -478,7 +478,7 @@ def _calendar(name: str, times: pd.DatetimeIndex) -> np.ndarray:
         return hours
     if name == "month":
         return times.month.to_numpy(np.float64) - 1.0
-    days = times.dayofweek if name == "day_of_week" else times.dayofyear - 1
+    days = times.day_of_week if name == "day_of_week" else times.day_of_year - 1
     return days.to_numpy(np.float64) + hours / 24.0
 
 

@@ -12,10 +12,11 @@ import numpy as np
 __all__ = ["excess", "first_alarms", "likelihood", "normal_tail", "spans", "trailing_mean"]
 
 MOST = 8000  # rows of errors that the likelihood remembers
+SETTLED = 10  # rows before whose errors have no distribution
 
 
 def excess(signal: np.ndarray) -> np.ndarray:
-    """(T,) -> (T,) at least 0: by how much a row leaves the range of all rows before, log(1 + distance / width of the range).
+    """(T,) -> (T,), at least 0: how far a row leaves the range of all rows before, log(1 + distance / width of the range).
 
     What Numenta's detector calls a spatial anomaly (Ahmad et al., 2017), with its size. As a range grows, records get rare
     by themselves: of n like rows only about 2 ln n are any.
@@ -47,12 +48,14 @@ def likelihood(errors: np.ndarray, steps: int) -> np.ndarray:
     """Rolling anomaly likelihood (Ahmad et al., 2017, equations 2 to 5) of errors (T,) -> (T,), on a log scale.
 
     The mean of the last `steps` errors beside mean and standard deviation of the last 8,000 before this row, as -log10 of
-    the Gaussian tail: 2 is one in a hundred.
+    the Gaussian tail: 2 is one in a hundred. 0 before there are `steps` errors, and ten.
     """
     mean = trailing_mean(errors, MOST)
     variance = trailing_mean(errors**2, MOST) - mean**2
     mean, deviation = (np.concatenate([part[:1], part[:-1]]) for part in (mean, np.sqrt(np.maximum(variance, 1e-12))))
-    return np.maximum(normal_tail((trailing_mean(errors, steps) - mean) / deviation), 0.0)
+    tail = np.maximum(normal_tail((trailing_mean(errors, steps) - mean) / deviation), 0.0)
+    tail[: max(steps, SETTLED)] = 0.0
+    return tail
 
 
 def first_alarms(scores: np.ndarray, quiet: int) -> np.ndarray:
