@@ -103,10 +103,6 @@ def _parser() -> argparse.ArgumentParser:
         "--separator", metavar="SIGN", help=f"between the labels of a text in .csv ({SEPARATOR}), if it has several"
     )
     sub.add_argument("--batch-size", type=int, default=32)
-    sub.add_argument("--horizon", type=int, metavar="STEPS", help="of a forecast: how many steps; else as trained")
-    sub.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw a forecast or anomalies: .svg, .html, or .png by matplotlib"
-    )
 
     sub = add("evaluate", _evaluate, "score a checkpoint on a labelled file")
     sub.add_argument("name", help="checkpoint name, folder, or hf-hub:owner/name@revision")
@@ -199,8 +195,7 @@ def _info(options: argparse.Namespace) -> None:
         facts |= {"revision": index[name]["revision"], "folder": str(folder) if folder.is_dir() else None}
         if folder.is_dir():
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            kept = ("task", "architecture", "arguments", "spec", "labels", "preprocessing")
-            facts |= {key: config[key] for key in kept}
+            facts |= {key: config[key] for key in ("task", "architecture", "arguments", "labels", "preprocessing")}
             numbers = cards.metrics(folder)
             facts |= {
                 key: numbers[key] for key in ("test", "parts", "baselines", "speed", "bytes", "parameters") if key in numbers
@@ -211,7 +206,7 @@ def _info(options: argparse.Namespace) -> None:
     elif name in catalog.list_corpora():
         facts = {"corpus": name, "label": catalog.summary("corpora", name)}
         corpus = catalog.resolve("corpora", name)
-        told = {key: getattr(corpus, key, None) for key in ("labels", "columns", "frequency", "source", "citation")}
+        told = {key: getattr(corpus, key, None) for key in ("labels", "source", "citation")}
         told["source"] = told["source"]["type"] if isinstance(told["source"], dict) else None
         facts |= {key: value for key, value in told.items() if isinstance(value, str | list)}  # others depend on arguments
         facts["arguments"] = _keywords(corpus)
@@ -246,7 +241,6 @@ def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    """Texts; series by series_cli."""
     from seqzoo.preprocessing.records import read_records
 
     if options.out and Path(options.out).suffix not in (".csv", ".jsonl"):

@@ -35,7 +35,6 @@ __all__ = [
     "replace_file",
     "shapes_only",
     "shows_progress",
-    "task_of",
     "write",
 ]
 
@@ -193,16 +192,6 @@ def read(folder: Path) -> Parts:
         except UnicodeDecodeError:
             raise _broken(folder, name, "is not UTF-8 text") from None
     return Parts(config, _tensors(folder, weights), texts)
-
-
-def task_of(folder: Path) -> str | None:
-    """The task that a checkpoint's config.json names, before anything of it is verified; None where it names none."""
-    try:
-        told = _read_json(folder, CONFIG)
-    except CheckpointError:
-        return None  # loading says what is wrong
-    task = told.get("task") if isinstance(told, dict) else None
-    return task if isinstance(task, str) else None
 
 
 def _verified(folder: Path, name: str, entry: Any) -> bytes:

@@ -14,7 +14,6 @@ __all__ = ["lines", "panel", "save", "scatter", "stack"]
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
 WIDTH, HEIGHT, EDGE, PANEL = 900, 600, 60, 220
 Points = Sequence[tuple[float, float]]
-Interval = Sequence[tuple[float, float, float]]
 
 
 def scatter(points: Points, names: Sequence[str], groups: Sequence[int], title: str) -> dict[str, Any]:
@@ -56,10 +55,11 @@ def save(figure: Mapping[str, Any], path: Path) -> Path:
     """Write .svg, .html or .png (by matplotlib: `pip install seqzoo[plot]`); ValueError for another suffix or without it."""
     from seqzoo.hub import replace_file
 
-    check(path)
     if path.suffix == ".png":
         return _png(figure, path)
-    svg = _svg_panels(figure) if figure["kind"] == "panels" else _svg(figure)
+    if path.suffix not in (".svg", ".html"):
+        raise ValueError(f"a plot must end in .svg, .html or .png, got {str(path)!r}")
+    svg = _svg(figure)
     head = f'<!doctype html><meta charset="utf-8"><title>{escape(figure["title"])}</title>'
     with replace_file(path) as file:
         file.write((svg if path.suffix == ".svg" else f"{head}\n{svg}").encode())
@@ -187,99 +187,11 @@ def _svg(figure: Mapping[str, Any]) -> str:
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _places(panel: Mapping[str, Any]) -> tuple[list[float], list[float]]:
-    """All x and all finite y of a panel; ValueError where there are none."""
-    points = [point for own in panel["lines"].values() for point in own]
-    points += [(x, y) for own in panel["bands"].values() for x, *ends in own for y in ends]
-    across, values = [x for x, _ in points], [y for _, y in points if math.isfinite(y)]
-    if not values:
-        raise ValueError(f"there is nothing to plot of {panel['y']!r}")
-    return across, values
-
-
-def _ticks(times: Mapping[float, str], left: float, right: float) -> list[tuple[float, str]]:
-    """At most TICKS of the times, evenly spread."""
-    known = sorted(x for x in times if left <= x <= right)
-    chosen = {min(known, key=lambda x: abs(x - left - (right - left) * step / (TICKS - 1))) for step in range(TICKS)}
-    return [(x, times[x]) for x in sorted(chosen)]
-
-
-def _unbroken(points: Points) -> list[Points]:
-    """The parts of a line between its missing values."""
-    parts: list[list[tuple[float, float]]] = [[]]
-    for x, y in points:
-        if math.isfinite(y):
-            parts[-1].append((x, y))
-        elif parts[-1]:
-            parts.append([])
-    return [part for part in parts if part]
-
-
-def _svg_panels(figure: Mapping[str, Any]) -> str:
-    found = [_places(panel) for panel in figure["panels"]]
-    left, right = min(min(across) for across, _ in found), max(max(across) for across, _ in found)
-    right += right == left
-    height = EDGE + PANEL * len(found) + EDGE
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
-        '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="{EDGE}" y="25" font-size="16">{escape(figure["title"])}</text>',
-    ]
-    for number, (panel, (_, values)) in enumerate(zip(figure["panels"], found, strict=True)):
-        parts += _svg_panel(panel, EDGE + PANEL * number, (left, right), (min(values), max(values)))
-    for x, told in _ticks(figure["times"], left, right):
-        across = EDGE + (x - left) / (right - left) * (WIDTH - 4 * EDGE)
-        parts.append(f'<text x="{across:.1f}" y="{height - EDGE + 5}" text-anchor="middle">{escape(told)}</text>')
-    parts.append(f'<text x="{WIDTH / 2 - EDGE}" y="{height - 20}" text-anchor="middle">{escape(figure["x"])}</text>')
-    return "\n".join([*parts, "</svg>\n"])
-
-
-def _svg_panel(panel: Mapping[str, Any], top: float, xs: tuple[float, float], ys: tuple[float, float]) -> list[str]:
-    """One panel from `top` down, x from and to the first pair, y the second."""
-    (left, right), (low, high) = xs, ys
-    high += (high == low) * max(1.0, abs(low))
-    bottom = top + PANEL - 40
-
-    def place(x: float, y: float) -> str:
-        across = EDGE + (x - left) / (right - left) * (WIDTH - 4 * EDGE)
-        return f"{across:.1f},{bottom - (y - low) / (high - low) * (bottom - top):.1f}"
-
-    parts = [f'<text x="{EDGE}" y="{top - 8}">{escape(panel["y"])}</text>']
-    for first, last in panel["spans"]:
-        corners = " ".join(place(x, y) for x, y in ((first, low), (first, high), (last, high), (last, low)))
-        parts.append(f'<polygon points="{corners}" fill="{COLOURS[1]}" stroke="{COLOURS[1]}" fill-opacity="0.2"/>')
-    for step in range(4):
-        y = low + (high - low) * step / 3
-        start, end = place(left, y), place(right, y)
-        parts.append(f'<polyline points="{start} {end}" stroke="#ddd" fill="none"/>')
-        parts.append(f'<text x="{EDGE - 8}" y="{start.split(",")[1]}" text-anchor="end">{y:.4g}</text>')
-    names: list[tuple[str, str]] = []
-    for name, own in panel["bands"].items():
-        ends = [(x, a) for x, a, _ in own] + [(x, b) for x, _, b in reversed(own)]
-        corners = " ".join(place(*end) for end in ends)
-        parts.append(f'<polygon points="{corners}" fill="{COLOURS[1]}" stroke="{COLOURS[1]}" fill-opacity="0.2"/>')
-        names.append((name, COLOURS[1]))
-    for number, (name, own) in enumerate(panel["lines"].items()):
-        colour = COLOURS[number % len(COLOURS)]
-        for part in _unbroken(own):
-            if len(part) == 1:
-                across, down = place(*part[0]).split(",")
-                parts.append(f'<circle cx="{across}" cy="{down}" r="3" fill="{colour}"/>')
-                continue
-            path = " ".join(place(*point) for point in part)
-            parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        names.insert(number, (name, colour))
-    for number, (name, colour) in enumerate(names):
-        down = top + 12 + 18 * number
-        parts.append(f'<text x="{WIDTH - 2.8 * EDGE:.0f}" y="{down}" fill="{colour}">{escape(name)}</text>')
-    return parts
-
-
 def _png(figure: Mapping[str, Any], path: Path) -> Path:
-    import matplotlib
-
-    from seqzoo.hub import replace_file
-
+    try:
+        import matplotlib
+    except ImportError:
+        raise ValueError(f"{path}: PNG needs matplotlib (pip install seqzoo[plot]); .svg and .html need nothing") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
