@@ -298,7 +298,8 @@ def publish(
 
     `run` is a run folder of `seqzoo fit`. `seeds_tried` gives what each seed reached on validation in the main metric
     (accuracy, micro F1 of a multi-label model, mean absolute error of a forecaster), None where there was no validation;
-    `chosen` says in a sentence how the settings were chosen, `test_was_seen` whether by what is measured here; `baselines` names published checkpoints of the task whose
+    `chosen` says in a sentence how the settings were chosen, `test_was_seen` whether by what is measured here;
+    `baselines` names published checkpoints of the task whose
     measured main metric on test the card sets beside this one's. Parts of the test split that the corpus names in
     `scored_apart` are measured one by one too. With `target`, a folder of your own, nothing is entered into the index, and
     its `license` is yours to give. Nothing is written in its place before all is measured. Returns the numbers.
