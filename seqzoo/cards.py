@@ -50,6 +50,8 @@ FORM: dict[str, Any] = {  # the types of what a card tells
     **dict.fromkeys(("training.seconds", "speed.p50_ms", "speed.p95_ms", "speed.peak_memory_mb"), (int, float)),
     **dict.fromkeys(("data.language", "limits"), list),
 }
+UNSEEN = "Nothing was chosen on the test split."
+SEEN = "**Settings were chosen on the very data that these numbers were measured on: expect less on other data.**"
 BEGIN = "<!-- seqzoo: written from metrics.json and recipe.yaml; your own text may stand before and after these lines -->"
 END = "<!-- seqzoo: end -->"
 
@@ -388,7 +390,7 @@ model = seqzoo.load("{source}")
 
 {measure.LABELS}: {", ".join(f"`{label}`" for label in config["labels"])}. Architecture: `{config["architecture"]}`.
 Trained by `{trained}` (the recipe as run is `recipe.yaml`). {training["chosen"]}
-Nothing was chosen on the test split. How every number was measured is in `metrics.json`.
+{SEEN if training.get("test_was_seen") else UNSEEN} How every number was measured is in `metrics.json`.
 {_recipe(recipe) if recipe is not None else ""}
 ## Limits
 

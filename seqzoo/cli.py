@@ -120,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", action="append", required=True, metavar="SEED[=VALUE]", help="on validation: accuracy, micro F1, error"
     )
     sub.add_argument("--chosen", required=True, help="a sentence on how the settings were chosen")
+    sub.add_argument("--test-was-seen", action="store_true", help="settings were chosen on the test split itself: say so")
     sub.add_argument("--baseline", action="append", default=[], metavar="NAME", help="published checkpoint to compare")
     sub.add_argument("--limit", action="append", default=[], help="a sentence on what it cannot do")
 
@@ -425,6 +426,7 @@ def _publish(options: argparse.Namespace) -> None:
         machine=machine(),
         seeds_tried=seeds,
         chosen=options.chosen,
+        test_was_seen=options.test_was_seen,
         baselines=options.baseline,
         limits=options.limit,
         target=options.output,

@@ -288,6 +288,7 @@ def publish(
     machine: str,
     seeds_tried: Mapping[str, float | None],
     chosen: str,
+    test_was_seen: bool = False,
     limits: Sequence[str] = (),
     target: Path | None = None,
     baselines: Sequence[str] = (),
@@ -297,13 +298,15 @@ def publish(
 
     `run` is a run folder of `seqzoo fit`. `seeds_tried` gives what each seed reached on validation in the main metric
     (accuracy, micro F1 of a multi-label model, mean absolute error of a forecaster), None where there was no validation;
-    `chosen` says in a sentence how the settings were chosen; `baselines` names published checkpoints of the task whose
+    `chosen` says in a sentence how the settings were chosen, `test_was_seen` whether by what is measured here;
+    `baselines` names published checkpoints of the task whose
     measured main metric on test the card sets beside this one's. Parts of the test split that the corpus names in
     `scored_apart` are measured one by one too. With `target`, a folder of your own, nothing is entered into the index, and
     its `license` is yours to give. Nothing is written in its place before all is measured. Returns the numbers.
 
     Raises ValueError where the example of a series takes more than EXAMPLE_BYTES.
     """
+    seen = {"test_was_seen": True} if test_was_seen else {}
     own, source, target = target is None, run / "model", target or catalog.resource("checkpoints") / name
     recipe = (source / "recipe.yaml").read_text(encoding="utf-8")
     training, embedding = cards.metrics(source)["training"], cards.metrics(source).get("embedding")
@@ -326,7 +329,7 @@ def publish(
             "test": {"split": "test", **scores, "how": f"{measure.__name__}.evaluate"},
             **({"parts": parts} if parts else {}),
             "baselines": {**measure.baselines(data, "test"), **others},
-            "training": {**training, "seeds_tried": dict(seeds_tried), "chosen": chosen},
+            "training": {**training, "seeds_tried": dict(seeds_tried), "chosen": chosen, **seen},
             **({"embedding": embedding} if embedding else {}),
             "data": {
                 "corpus": data.name,

@@ -29,8 +29,10 @@ TRAINING_ROWS = {
     "szeged": 48_216,
 }  # steps of train, missing ones too
 TRAINING_SERIES = {"ecg5000": 500, "fsdd": 2_700, "ucr GunPoint": 50, "ucr ItalyPowerDemand": 67}  # labelled, whole
+NORMAL_PIECES = {"ecg5000_normal": 292 - 60, "nab": 360}  # beats less the validation's; pieces of the probations
 CORPORA = {  # how a recipe's name starts: the corpus
     "counting": "counting",
+    "ecg5000-autoencoder": "ecg5000_normal",
     "ecg5000": "ecg5000",
     "etth1": "ett",
     "fsdd-spotter": "fsdd_streams",
@@ -38,6 +40,7 @@ CORPORA = {  # how a recipe's name starts: the corpus
     "imdb": "imdb",
     "jena": "jena",
     "langid": "langid",
+    "nab": "nab",
     "newsgroups20": "newsgroups20",
     "reuters-r52": "reuters21578",
     "reuters": "reuters21578",
@@ -48,6 +51,7 @@ CORPORA = {  # how a recipe's name starts: the corpus
 }
 NAMED_FOR_DATA = (
     "reuters-topics",
+    "ecg5000-autoencoder",
     "fsdd-spotter",
     "ucr-gunpoint",
     "ucr-italypowerdemand",
@@ -113,7 +117,9 @@ def training_series(recipe: dict[str, Any]) -> int:
 
 
 def training_size(recipe: dict[str, Any]) -> int:
-    """How many texts, windows or labelled series an epoch has."""
+    """How many texts, windows, labelled series or pieces of streams an epoch has."""
+    if "anomaly_detection" in recipe["model"]["class_path"]:
+        return NORMAL_PIECES[recipe["data"]["class_path"].split(".")[2]]
     if "time_series_classification" in recipe["model"]["class_path"]:
         return training_series(recipe)
     of_series = recipe["data"]["class_path"].split(".")[2] in TRAINING_ROWS

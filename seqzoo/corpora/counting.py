@@ -19,6 +19,7 @@ class Counting(SeriesDataModule):
     """
 
     name = "counting"
+    drawn = "by position"
     source = {"type": "made", "config": "counting"}
     citation = "The lectures' first sequence: 10, 20, 30, and then?"
     limits = ["Evenly growing numbers of one step size only."]

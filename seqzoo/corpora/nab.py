@@ -47,6 +47,7 @@ class NAB(L.LightningDataModule):
     """
 
     name = "nab"
+    drawn = "without an official split"
     task = "anomaly-detection"
     labels = ["normal", "anomaly"]
     source = {"type": "numenta/NAB", "config": "v1.1"}

@@ -42,7 +42,7 @@ METRICS = {
 }
 NEEDED = ()
 PIPELINE = None
-ONE, MANY, COUNTED, LABELS = "series", "series", "", "Labels"
+ONE, MANY, COUNTED, LABELS = "series", "series", " series", "Labels"
 SEEDS = range(10)  # of the random detector: the mean of their scores
 EXAMPLE = "realAWSCloudwatch/ec2_cpu_utilization_24ae8d.csv"  # of NAB: short, with two spikes
 SAMPLED = 1_500  # rows of a stream for time and memory
@@ -231,7 +231,7 @@ def limits(model: Any) -> list[str]:
 def rows(config: Mapping[str, Any], numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Other metrics of the test split, and the threshold."""
     chosen = config["preprocessing"]
-    told = [*plain_rows(TASK, numbers), ("flagged from a score of", f"{chosen['threshold']:.4f}, chosen on validation")]
+    told = [*plain_rows(TASK, numbers), ("flagged from a score of", f"{chosen['threshold']:.4f}")]
     if chosen["method"] == "forecast":
         weights = ", ".join(f"{name} x {weight:g}" for name, weight in chosen["weights"].items())
         told.append(("a row's score is the largest of", weights))

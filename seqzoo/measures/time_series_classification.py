@@ -44,7 +44,7 @@ METRICS = {
 }
 NEEDED = ()
 PIPELINE = None
-ONE, MANY, COUNTED, LABELS = "series", "series", "", "Labels"
+ONE, MANY, COUNTED, LABELS = "series", "series", " series", "Labels"
 EXAMPLE_SECONDS = 1.5  # of a stream: its first second and a half is the card's example
 PLACES = 6  # decimal places of a value in an example
 CHUNK = 500  # series whose distances are computed together
