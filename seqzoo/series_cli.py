@@ -15,7 +15,8 @@ from seqzoo import catalog
 
 __all__ = ["predict", "task_of"]
 
-FEW = 20  # series of a plot that can still be told apart
+FEW = 24  # panels of a plot that can still be told apart
+LEAST = 48  # steps of a history that are drawn
 
 
 def task_of(name: str) -> str:
@@ -34,8 +35,9 @@ def predict(options: argparse.Namespace, task: str) -> None:
     files = [*options.text, *([options.file] if options.file else [])]
     if not files:
         raise ValueError(f"{options.name} reads series: give a file by --file")
-    if options.separator is not None:
-        raise ValueError(f"--separator is for texts with several labels; {options.name} reads series")
+    if options.separator is not None or options.input != "text":
+        flag = "--input" if options.separator is None else "--separator"
+        raise ValueError(f"{flag} is for texts; {options.name} reads series")
     for file in files:
         if file != "-" and not Path(file).is_file():
             raise FileNotFoundError(f"there is no file {file!r}; {options.name} reads series from files")
@@ -73,8 +75,6 @@ def _forecast(options: argparse.Namespace, files: Sequence[str]) -> None:
     model = seqzoo.load(options.name)
     rows = model.preprocessor.read(_table(files[0]), at_least=model.rows_needed)
     forecast = model.predict_rows([rows], options.horizon)[0]
-    for repair in rows.repairs:
-        print(f"seqzoo predict: {repair}", file=sys.stderr)
     records = [
         {"time" if rows.times is not None else "step": str(at), **dict(zip(forecast.columns, own, strict=True))}
         for at, own in zip(forecast.index, forecast.to_numpy().tolist(), strict=True)
@@ -99,7 +99,7 @@ def _forecast_figure(model: Any, rows: Any, forecast: Any, name: str) -> dict[st
     """The last steps of the history, the forecast, and the outermost quantiles as a band; a panel for each target."""
     from seqzoo import plots
 
-    shown = max(4 * len(forecast), min(model.rows_needed, 10 * len(forecast)))
+    shown = max(LEAST, 4 * (model.delay - 1 + len(forecast)))
     before = rows.part(max(0, len(rows.values) - shown), None)
     if rows.times is None:
         first = len(rows.values) - len(before.values)
@@ -114,8 +114,9 @@ def _forecast_figure(model: Any, rows: Any, forecast: Any, name: str) -> dict[st
         lines = [("measured", past, before.values[:, place].tolist()), ("forecast", ahead, forecast[target].tolist())]
         band = None
         if model.quantiles and len(model.quantiles) > 1:
-            low, high = (forecast[f"{target}_{one:g}"].tolist() for one in (model.quantiles[0], model.quantiles[-1]))
-            band = (f"{model.quantiles[0]:.0%} to {model.quantiles[-1]:.0%}", ahead, low, high)
+            ends = model.quantiles[0], model.quantiles[-1]
+            low, high = (forecast[target if one == 0.5 else f"{target}_{one:g}"].tolist() for one in ends)
+            band = (f"{100 * ends[0]:g} to {100 * ends[1]:g} %", ahead, low, high)
         panels.append(plots.panel(target, lines, band=band))
     return plots.stack(name, panels, ticks=ticks)
 
@@ -151,7 +152,7 @@ def _classify(options: argparse.Namespace, files: Sequence[str]) -> None:
         for own in records:
             yield [own["label"], *(f"{own[name]:.6g}" for name in ("start", "end")), f"{own['score']:.4f}", own["file"]]
 
-    _give(options, records, told)
+    _give(options, records, told, columns=("file", "label", "start", "end", "score"))
 
 
 def _detect(options: argparse.Namespace, files: Sequence[str]) -> None:
@@ -175,7 +176,7 @@ def _detect(options: argparse.Namespace, files: Sequence[str]) -> None:
         for own in result.windows:
             yield [str(own.first), str(own.last), own.start or "-", own.end or "-", f"{own.score:.4f}"]
 
-    _give(options, records, told)
+    _give(options, records, told, columns=("first", "last", "start", "end", "score"))
 
 
 def _anomalies_figure(model: Any, given: Any, result: Any, name: str) -> dict[str, Any]:
@@ -202,10 +203,15 @@ def _anomalies_figure(model: Any, given: Any, result: Any, name: str) -> dict[st
     return plots.stack(name, panels, ticks=ticks)
 
 
-def _give(options: argparse.Namespace, records: Sequence[dict[str, Any]], told: Callable[[], Iterable[list[str]]]) -> None:
-    """Records to the file of `--out`, as JSON lines, or in words."""
+def _give(
+    options: argparse.Namespace,
+    records: Sequence[dict[str, Any]],
+    told: Callable[[], Iterable[list[str]]],
+    columns: Sequence[str] = (),
+) -> None:
+    """Records to the file of `--out`, as JSON lines, or in words; `columns` are those of a .csv without any record."""
     if options.out:
-        _write(Path(options.out), records)
+        _write(Path(options.out), records, columns)
     elif options.json:
         for record in records:
             print(json.dumps(_finite(record), ensure_ascii=False))
@@ -220,7 +226,7 @@ def _finite(record: dict[str, Any]) -> dict[str, Any]:
     return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in record.items()}
 
 
-def _write(path: Path, records: Sequence[dict[str, Any]]) -> None:
+def _write(path: Path, records: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     """Records as .csv or .jsonl, into a file that appears only when it is whole."""
     import csv
     import io
@@ -231,9 +237,9 @@ def _write(path: Path, records: Sequence[dict[str, Any]]) -> None:
         file = io.TextIOWrapper(binary, encoding="utf-8", newline="")
         if path.suffix == ".jsonl":
             file.writelines(json.dumps(_finite(record), ensure_ascii=False) + "\n" for record in records)
-        elif records:
+        else:
             plain = [{key: value for key, value in record.items() if not isinstance(value, dict)} for record in records]
-            writer = csv.DictWriter(file, list(plain[0]), lineterminator="\n")
+            writer = csv.DictWriter(file, list(plain[0]) if plain else columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(plain)
         file.flush()

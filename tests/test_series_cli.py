@@ -12,7 +12,7 @@ import torch
 from test_cli import refused, run  # noqa: F401  a fixture
 
 import seqzoo
-from seqzoo import hub, plots
+from seqzoo import catalog, hub, plots, series_cli
 from seqzoo.models.anomaly_detector import AnomalyDetector
 from seqzoo.models.forecaster import Forecaster
 from seqzoo.models.series_classifier import SeriesClassifier
@@ -123,7 +123,7 @@ def test_a_history_without_times_is_counted_on(run, counting, tmp_path):  # noqa
     make_weather(10)[["pressure", "temperature"]].to_csv(tmp_path / "in.csv", index=False)
     status, out, _ = run("predict", counting, "--file", tmp_path / "in.csv", "--json", "--plot", tmp_path / "p.svg")
     rows = [json.loads(line) for line in out.splitlines()]
-    assert status == 0 and [row["step"] for row in rows] == [10, 11]
+    assert status == 0 and [row["step"] for row in rows] == ["10", "11"]
     assert rows[0]["temperature"] == pytest.approx(make_weather(10)["temperature"].iloc[-1], abs=1e-4)
     assert {"temperature", "pressure", "11"} <= texts_of(tmp_path / "p.svg")
 
@@ -131,7 +131,8 @@ def test_a_history_without_times_is_counted_on(run, counting, tmp_path):  # noqa
 def test_repairs_are_told_once_and_not_when_quiet(run, forecaster, tmp_path, caplog):  # noqa: F811
     make_weather(60).drop(index=40).iloc[::-1].to_csv(tmp_path / "in.csv", index=False)
     arguments = ["predict", forecaster, "--file", tmp_path / "in.csv", "--plot", tmp_path / "p.svg"]
-    assert run(*arguments)[0] == 0
+    status, _, err = run(*arguments)
+    assert status == 0 and "rows sorted" not in err, "the log alone says it"
     assert [record.message for record in caplog.records].count("rows sorted by time") == 1
     caplog.clear()
     assert run(*arguments, "--quiet")[0] == 0 and not caplog.records
@@ -147,7 +148,7 @@ def texts_of(path: Path) -> set[str]:
 
 def test_a_forecast_is_drawn_with_its_history_and_interval(run, forecaster, history, tmp_path):  # noqa: F811
     assert run("predict", forecaster, "--file", history, "--plot", tmp_path / "p.svg")[0] == 0
-    wanted = {"temperature", "history", "forecast", "10 to 90 %", "time", f"{forecaster}: weather.csv", "2020-01-05 09:00"}
+    wanted = {"temperature", "measured", "forecast", "10 to 90 %", str(forecaster), "01-05 09:00"}
     assert wanted <= texts_of(tmp_path / "p.svg")
     tree = ElementTree.parse(tmp_path / "p.svg")
     lines = [one for one in tree.iter("{http://www.w3.org/2000/svg}polyline") if one.get("stroke") != "#ddd"]
@@ -156,12 +157,12 @@ def test_a_forecast_is_drawn_with_its_history_and_interval(run, forecaster, hist
 
 
 def test_missing_values_break_a_drawn_line_and_a_lonely_value_is_a_dot(tmp_path):
-    points = [(0, 1.0), (1, float("nan")), (2, 2.0), (3, 3.0)]
-    figure = plots.forecast({"y": points}, {"y": [(5, 2.0)]}, {}, {0: "a", 5: "b"}, title="<t>", x="x")
+    values = [1.0, float("nan"), 2.0, 3.0]
+    figure = plots.stack("<t>", [plots.panel("y", [("a", [0, 1, 2, 3], values), ("b", [5], [2.0])])])
     svg = plots.save(figure, tmp_path / "p.svg").read_text()
-    assert svg.count("<circle") == 2 and svg.count('stroke-width="1.5"') == 1 and "&lt;t&gt;" in svg
-    with pytest.raises(ValueError, match="nothing to plot of 'y'"):
-        plots.save(plots.forecast({"y": points[1:2]}, {"y": []}, {}, {}, title="t", x="x"), tmp_path / "q.svg")
+    assert svg.count("<circle") == 2 and svg.count('stroke-width="1.5"') == 3 and "&lt;t&gt;" in svg
+    with pytest.raises(ValueError, match="nothing to plot"):
+        plots.save(plots.stack("t", [plots.panel("y", [("a", [1], values[1:2])])]), tmp_path / "q.svg")
     assert not (tmp_path / "q.svg").exists()
 
 
@@ -179,8 +180,19 @@ def test_without_matplotlib_a_png_is_refused_before_a_model_is_loaded(
     monkeypatch,
     not_loaded,
 ):
-    monkeypatch.setattr(plots, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     refused(run("predict", forecaster, "--file", history, "--plot", tmp_path / "p.png"), "seqzoo[plot]", ".svg")
+
+
+def test_an_interval_may_end_at_the_median_and_the_history_reaches_as_far_as_the_forecast(tmp_path):
+    axis = {"time_column": "time", "frequency": "h"}
+    preprocessor = SeriesPreprocessor(["temperature"], **axis)
+    rows = preprocessor.fit(preprocessor.read(make_weather(200))).read(make_weather(200))
+    options = {"context_length": 12, "horizon": 1, "delay": 24, "quantiles": [0.5, 0.975]}
+    model = Forecaster("gru", {"hidden_size": 4}, preprocessor=preprocessor, **options)
+    figure = series_cli._forecast_figure(model, rows, model.predict_rows([rows])[0], "tomorrow")
+    (panel,) = figure["panels"]
+    assert panel["band"][0] == "50 to 97.5 %" and len(panel["lines"][0][1]) == 96
 
 
 # What is refused
@@ -191,11 +203,11 @@ def test_without_matplotlib_a_png_is_refused_before_a_model_is_loaded(
     [
         (["nowhere.csv"], ["no file 'nowhere.csv'"]),
         (["--file", "nowhere.csv"], ["no file 'nowhere.csv'"]),
-        (["weather.txt"], ["end in .csv or .csv.gz", "'weather.txt'"]),
-        (["--file", "-"], ["end in .csv", "'-'"]),
-        (["weather.csv", "weather.csv"], ["one file, not 2"]),
-        (["weather.csv", "--input", "x"], ["--input and --separator are for texts"]),
-        (["weather.csv", "--plot", "p.pdf"], ["a plot must end in", "p.pdf"]),
+        ([], ["give a file by --file"]),
+        (["weather.csv", "weather.csv"], ["one file at a time"]),
+        (["weather.csv", "--input", "x"], ["--input is for texts"]),
+        (["weather.csv", "--separator", ";"], ["--separator is for texts"]),
+        (["weather.csv", "--plot", "p.pdf"], ["--plot must end in", "p.pdf"]),
         (["weather.csv", "--plot", "no/p.svg"], ["there is no folder"]),
         (["weather.csv", "--out", "p.txt"], [".csv or .jsonl"]),
     ],
@@ -211,7 +223,6 @@ def test_wrong_files_are_refused_before_a_model_is_loaded(
     words,
 ):
     monkeypatch.chdir(history.parent)
-    (history.parent / "weather.txt").write_text("time\n")
     refused(run("predict", forecaster, *arguments), *words)
 
 
@@ -235,7 +246,7 @@ def test_a_wrong_history_is_one_clear_line(run, forecaster, history, content, op
 
 @pytest.mark.parametrize("option", [["--plot", "p.svg"], ["--horizon", "2"]], ids=str)
 def test_a_text_model_takes_neither_plot_nor_horizon(run, saved, not_loaded, option):  # noqa: F811
-    refused(run("predict", saved, "lovely", *option), "for time series", "text-classification")
+    refused(run("predict", saved, "lovely", *option), option[0], "for series")
 
 
 # Classes and events
@@ -260,9 +271,10 @@ def test_events_of_a_stream_are_told_one_by_one(run, waves, tmp_path):  # noqa: 
     wanted = seqzoo.load(folder).predict(str(waves[0])).events
     assert wanted, "the made-up model finds some"
     status, out, _ = run("predict", folder, waves[0])
-    assert status == 0 and [line.split()[0] for line in out.splitlines()] == [event.label for event in wanted]
-    (row,) = [json.loads(line) for line in run("predict", folder, waves[0], "--json")[1].splitlines()]
-    assert row["unit"] == "steps" and row["events"] == [vars(event) for event in wanted]
+    head, *lines = out.splitlines()
+    assert status == 0 and "start (steps)" in head and [line.split()[0] for line in lines] == [one.label for one in wanted]
+    rows = [json.loads(line) for line in run("predict", folder, waves[0], "--json")[1].splitlines()]
+    assert rows == [{"file": str(waves[0]), **vars(event)} for event in wanted]
     assert run("predict", folder, waves[0], "--out", tmp_path / "out.csv")[0] == 0
     rows = rows_of(tmp_path / "out.csv")
     assert [float(row["end"]) for row in rows] == [event.end for event in wanted]
@@ -270,7 +282,7 @@ def test_events_of_a_stream_are_told_one_by_one(run, waves, tmp_path):  # noqa: 
 
 def test_a_stream_without_events_says_so(run, waves, tmp_path):  # noqa: F811
     folder = make_classifier(tmp_path / "model", framewise=True, minimum_steps=1000)
-    assert run("predict", folder, waves[0])[:2] == (0, "no events\n")
+    assert len(run("predict", folder, waves[0])[1].splitlines()) == 1, "the head of the table"
     assert run("predict", folder, waves[0], "--out", tmp_path / "out.csv")[0] == 0
     assert (tmp_path / "out.csv").read_text() == "file,label,start,end,score\n"
 
@@ -278,7 +290,7 @@ def test_a_stream_without_events_says_so(run, waves, tmp_path):  # noqa: F811
 def test_a_classifier_draws_nothing_and_has_no_horizon(run, waves, tmp_path, not_loaded):  # noqa: F811
     folder = make_classifier(tmp_path / "model")
     refused(run("predict", folder, waves[0], "--plot", tmp_path / "p.svg"), "--plot draws forecasts and anomalies")
-    refused(run("predict", folder, waves[0], "--horizon", 3), "--horizon is for forecasts")
+    refused(run("predict", folder, waves[0], "--horizon", 3), "--horizon belongs to forecasts")
 
 
 # What is strange
@@ -305,15 +317,18 @@ def detector(tmp_path: Path) -> Path:
 def test_the_leap_of_a_stream_is_told_written_and_drawn(run, detector, stream, tmp_path):  # noqa: F811
     status, out, _ = run("predict", detector, "--file", stream, "--plot", tmp_path / "p.svg")
     assert status == 0 and any("2020-01-11 10:00:00" in line for line in out.splitlines())
-    assert {"value", "score", "threshold 0.5"} <= texts_of(tmp_path / "p.svg") and "<polygon" in (
-        tmp_path / "p.svg"
-    ).read_text()
+    assert {"series", "score"} <= texts_of(tmp_path / "p.svg") and "<rect" in (tmp_path / "p.svg").read_text()
     wanted = seqzoo.load(detector).predict(str(stream))
-    (row,) = [json.loads(line) for line in run("predict", detector, stream, "--json")[1].splitlines()]
-    assert row["scores"] == pytest.approx(wanted.scores.tolist()) and len(row["windows"]) == len(wanted.windows)
+    rows = [json.loads(line) for line in run("predict", detector, stream, "--json")[1].splitlines()]
+    assert rows == [vars(window) for window in wanted.windows] and any(row["first"] <= 250 <= row["last"] for row in rows)
     assert run("predict", detector, stream, "--out", tmp_path / "out.csv")[0] == 0
-    rows = rows_of(tmp_path / "out.csv")
-    assert len(rows) == 300 and rows[250]["flagged"] == "1" and rows[100]["flagged"] == "0"
+    assert [int(row["first"]) for row in rows_of(tmp_path / "out.csv")] == [row["first"] for row in rows]
+
+
+def test_a_quiet_stream_leaves_a_file_with_its_columns_alone(run, detector, tmp_path):  # noqa: F811
+    (tmp_path / "quiet.csv").write_text("value\n" + "0.5\n" * 200)
+    assert run("predict", detector, tmp_path / "quiet.csv", "--out", tmp_path / "out.csv")[0] == 0
+    assert (tmp_path / "out.csv").read_text() == "first,last,start,end,score\n"
 
 
 def test_strange_series_are_told_by_file(run, waves, tmp_path):  # noqa: F811
@@ -326,25 +341,13 @@ def test_strange_series_are_told_by_file(run, waves, tmp_path):  # noqa: F811
         **options,
     )
     folder = model.save_pretrained(tmp_path / "model")
-    status, out, _ = run("predict", folder, *waves)
-    wanted = seqzoo.load(folder).predict([str(path) for path in waves])
-    assert status == 0
-    for line, path, result in zip(out.splitlines(), waves, wanted, strict=True):
-        assert line.split() == [["normal", "anomaly"][result.anomalous], f"{result.score:.4f}", str(path)]
+    for path, result in zip(waves, seqzoo.load(folder).predict([str(path) for path in waves]), strict=True):
+        (row,) = [json.loads(line) for line in run("predict", folder, path, "--json")[1].splitlines()]
+        assert (row["anomalous"], row["score"]) == (result.anomalous, pytest.approx(result.score))
     assert run("predict", folder, waves[0], "--plot", tmp_path / "p.svg")[0] == 0
-    assert {"channel 1", "error"} <= texts_of(tmp_path / "p.svg")
-    refused(run("predict", folder, *waves, "--plot", tmp_path / "p.svg"), "--plot draws one file, not 2")
-
-
-# info
-
-
-def test_info_tells_what_a_series_corpus_reads(run):  # noqa: F811
-    facts = json.loads(run("info", "szeged", "--json")[1])
-    assert facts["frequency"] == "h" and "Humidity" in facts["columns"] and facts["arguments"]["delay"] == 24
+    assert {"series", "error", "error of each step"} <= texts_of(tmp_path / "p.svg")
+    refused(run("predict", folder, *waves), "one file at a time")
 
 
 def test_every_series_task_has_its_way_of_predicting():
-    from seqzoo import catalog, series_cli
-
-    assert set(series_cli.TASKS) == set(catalog.MODELS) - {"text-classification"}
+    assert set(series_cli.FORMS) == set(catalog.MODELS) - {"text-classification"}
