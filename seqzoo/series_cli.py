@@ -76,7 +76,7 @@ def _forecast(options: argparse.Namespace, files: Sequence[str]) -> None:
     rows = model.preprocessor.read(_table(files[0]), at_least=model.rows_needed)
     forecast = model.predict_rows([rows], options.horizon)[0]
     records = [
-        {"time" if rows.times is not None else "step": str(at), **dict(zip(forecast.columns, own, strict=True))}
+        {**({"step": int(at)} if rows.times is None else {"time": str(at)}), **dict(zip(forecast.columns, own, strict=True))}
         for at, own in zip(forecast.index, forecast.to_numpy().tolist(), strict=True)
     ]
     if options.plot:
@@ -168,6 +168,20 @@ def _detect(options: argparse.Namespace, files: Sequence[str]) -> None:
         records = [{"file": files[0], "anomalous": result.anomalous, "score": result.score, "threshold": model.threshold}]
         word = "anomalous" if result.anomalous else "normal"
         _give(options, records, lambda: [[word, f"{result.score:.4f}", f"threshold {model.threshold:.4f}", files[0]]])
+        return
+    if options.out:  # every row; on the screen only what was flagged
+        times = model.preprocessor.read(given).times
+        flagged = {row for window in result.windows for row in range(window.first, window.last + 1)}
+        every = (
+            {
+                "row": row,
+                **({} if times is None else {"time": str(times[row]).replace("T", " ")}),
+                "score": score,
+                "anomalous": row in flagged,
+            }
+            for row, score in enumerate(result.scores.tolist())
+        )
+        _write(Path(options.out), list(every), ("row", "score", "anomalous"))
         return
     records = [vars(window) for window in result.windows]
 
