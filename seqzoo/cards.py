@@ -292,7 +292,7 @@ def _metadata(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any], 
         **({} if licence is None else {"license": licence}),
         "language": data["language"],
         "datasets": [data["type"]],
-        "metrics": measure.MAIN[measures.main_metric(config["task"], test)],
+        **({"metrics": known} if (known := measure.MAIN[measures.main_metric(config["task"], test)]) else {}),
         "tags": ["seqzoo", *tagged, config["architecture"]],
         "model-index": [{"name": name, "results": results}],
     }

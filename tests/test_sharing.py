@@ -283,8 +283,12 @@ import json, sys, seqzoo
 told, found = json.loads(sys.argv[1]), {}
 for name, source in told["sources"].items():
     loaded = seqzoo.load(source)
-    vectors = hasattr(loaded, "matrix")
-    found[name] = loaded.sha256 if vectors else [dict(result.scores) for result in loaded.predict(told["texts"])]
+    if hasattr(loaded, "matrix"):
+        found[name] = loaded.sha256
+    elif loaded.task == "text-classification":
+        found[name] = [dict(result.scores) for result in loaded.predict(told["texts"])]
+    else:
+        found[name] = str(loaded.predict(told["examples"][name]))
 print(json.dumps(found))
 """
 
@@ -298,14 +302,20 @@ def test_every_checkpoint_is_pushed_and_loads_bit_for_bit_by_its_pinned_commit(w
         sources[name] = f"hf-hub:seqzoo/{name}@{pushed.revision}"
     assert not cache.root().exists()
     env = environment(**server_environment(writer))
-    command = [sys.executable, "-c", EACH, json.dumps({"sources": sources, "texts": TASKS})]
+    examples = {name: str(folder / "example.csv") for name, folder in with_stamps.items()}  # series have one
+    command = [sys.executable, "-c", EACH, json.dumps({"sources": sources, "texts": TASKS, "examples": examples})]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     assert found.keys() == sources.keys()
     for name, folder in with_stamps.items():
         loaded = seqzoo.load(folder)
-        assert found[name] == (loaded.sha256 if hasattr(loaded, "matrix") else scores(loaded, TASKS)), name
+        if hasattr(loaded, "matrix"):
+            wanted = loaded.sha256
+        else:
+            texts = loaded.task == "text-classification"
+            wanted = scores(loaded, TASKS) if texts else str(loaded.predict(examples[name]))
+        assert found[name] == wanted, name
 
 
 def test_a_fetched_checkpoint_is_verified_and_not_stamped(writer, verified):
