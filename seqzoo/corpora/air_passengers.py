@@ -60,7 +60,7 @@ class AirPassengers(SeriesDataModule):
 
     def read(self) -> pd.DataFrame:
         """The table as published."""
-        return read_csv(find_file(self.name, self.data_dir, (FILE,), "classic") or fetch(self.name, URL, SHA256))
+        return read_csv(find_file(self.name, self.data_dir, (FILE,), "classic") or fetch(self.name, URL, SHA256, "classic"))
 
     def borders(self, steps: int) -> Borders:
         """All but 36 months, 12 months, 24 months. ValueError where there are too few."""

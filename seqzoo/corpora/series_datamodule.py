@@ -55,7 +55,7 @@ def not_found(name: str, why: str, folder: str = "") -> OSError:
     )
 
 
-def fetch(name: str, url: str, sha256: str) -> Path:
+def fetch(name: str, url: str, sha256: str, folder: str = "") -> Path:
     """The file at `url`, in the user's cache for the corpus `name`; fetched once, and only with these very contents.
 
     OSError with the way out where it cannot be had.
@@ -68,9 +68,11 @@ def fetch(name: str, url: str, sha256: str) -> Path:
         with urllib.request.urlopen(url, timeout=60) as answer:
             content = answer.read()
     except (OSError, ValueError) as error:
-        raise not_found(name, f"{url} cannot be fetched ({error}); go online or get that file") from None
+        raise not_found(name, f"{url} cannot be fetched ({error}); go online or get that file", folder) from None
     if (got := hashlib.sha256(content).hexdigest()) != sha256:
-        raise not_found(name, f"{url} has other contents than it had (sha256 {got}, not {sha256}); get the file of old")
+        raise not_found(
+            name, f"{url} has other contents than it had (sha256 {got}, not {sha256}); get the file of old", folder
+        )
     place.parent.mkdir(parents=True, exist_ok=True)
     handle, fresh = tempfile.mkstemp(prefix=f".{place.name}-", dir=place.parent)
     with os.fdopen(handle, "wb") as file:
