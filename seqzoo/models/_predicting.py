@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from seqzoo import hub, sharing
 
-__all__ = ["Classification", "bar", "beside_each_other", "check_batch_size", "check_labels", "push"]
+__all__ = ["Classification", "Pretrained", "bar", "beside_each_other", "check_batch_size", "check_labels"]
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,78 @@ def bar(results: Iterator[Any], inputs: Any, progress: bool, unit: str) -> Itera
     return tqdm(results, total=len(inputs) if hasattr(inputs, "__len__") else None, unit=unit)
 
 
-def push(model: nn.Module, repo_id: str, **options: Any) -> sharing.Pushed:
-    """Push the folder that a model was loaded from or last saved to; ValueError where it is in none, or changed since."""
-    if model.folder is None:
-        raise ValueError("this model is in no folder yet: save_pretrained it, run seqzoo verify on it, then push")
-    saved, own = hub.read(model.folder).tensors, model.state_dict()
-    if set(saved) != set(own) or not all(_same(own[name], tensor) for name, tensor in saved.items()):
-        raise ValueError(f"this model was changed since it was in {model.folder}: save_pretrained it, verify it, then push")
-    return sharing.push(model.folder, repo_id, **options)
+class Pretrained(nn.Module):
+    """A model that goes into a checkpoint folder and to the Hub: what it is made of, as plain JSON, and its weights."""
+
+    task: str
+    architecture: str
+    arguments: dict[str, Any]
+    spec: NamedTuple
+    labels: list[str]
+    preprocessing: dict[str, Any]
+    folder: Path | None  # where it was loaded from or last saved to
+
+    @property
+    def saved_preprocessing(self) -> dict[str, Any]:
+        """What stands under `preprocessing` in config.json."""
+        return self.preprocessing
+
+    @property
+    def saved_texts(self) -> dict[str, str]:
+        """Files beside config.json and the weights, by name."""
+        return {"scaler.json": self.preprocessor.to_json()}
+
+    def save_pretrained(
+        self, folder: str | os.PathLike[str], *, half: bool = False, texts: Mapping[str, str] | None = None
+    ) -> Path:
+        """Write a checkpoint folder that `seqzoo.load` reads; `half` stores the weights as float16.
+
+        `texts` adds card files (`README.md`, `metrics.json`, `recipe.yaml`). Written as a whole or not at all; raises
+        FileExistsError where `folder` holds something else than a checkpoint.
+        """
+        config = {
+            "task": self.task,
+            "architecture": self.architecture,
+            "arguments": self.arguments,
+            "spec": self.spec._asdict(),
+            "labels": self.labels,
+            "preprocessing": self.saved_preprocessing,
+        }
+        self.folder = hub.write(folder, config, self.state_dict(), {**self.saved_texts, **(texts or {})}, half=half)
+        return self.folder
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        commit_message: str | None = None,
+        unverified: bool = False,
+    ) -> sharing.Pushed:
+        """Push the folder that this model was loaded from or last saved to, as `seqzoo.sharing.push` does.
+
+        Raises ValueError too where there is no such folder, or where the model has been changed since.
+        """
+        if self.folder is None:
+            raise ValueError("this model is in no folder yet: save_pretrained it, run seqzoo verify on it, then push")
+        saved, own = hub.read(self.folder).tensors, self.state_dict()
+        if set(saved) != set(own) or not all(_same(own[name], tensor) for name, tensor in saved.items()):
+            raise ValueError(
+                f"this model was changed since it was in {self.folder}: save_pretrained it, verify it, then push"
+            )
+        return sharing.push(
+            self.folder,
+            repo_id,
+            private=private,
+            token=token,
+            revision=revision,
+            create_pr=create_pr,
+            commit_message=commit_message,
+            unverified=unverified,
+        )
 
 
 def _same(own: Tensor, saved: Tensor) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqzoo import catalog, hub, sharing
-from seqzoo.models._predicting import bar, beside_each_other, check_batch_size, check_labels, push
+from seqzoo import catalog, hub
+from seqzoo.models._predicting import Pretrained, bar, beside_each_other, check_batch_size, check_labels
 from seqzoo.preprocessing.labelled import LabelledSeriesPreprocessor, is_one_series
 from seqzoo.preprocessing.streams import Reading, StreamPreprocessor, filled
 from seqzoo.preprocessing.surprise import excess, first_alarms, likelihood, normal_tail, spans, trailing_mean
@@ -66,7 +65,7 @@ class SeriesAnomaly:
     errors: np.ndarray
 
 
-class AnomalyDetector(nn.Module):
+class AnomalyDetector(Pretrained):
     """A network that has learned what is normal, and how strange that is which it has not expected.
 
     `method="forecast"` reads a stream of one value (StreamPreprocessor) with a causal network, whose linear head tells the
@@ -320,52 +319,6 @@ class AnomalyDetector(nn.Module):
         self.set_calibration(threshold, self.error_mean, self.error_std)
 
     # Checkpoints
-
-    def save_pretrained(
-        self, folder: str | os.PathLike[str], *, half: bool = False, texts: Mapping[str, str] | None = None
-    ) -> Path:
-        """Write a checkpoint folder that `seqzoo.load` reads; `half` stores the weights as float16.
-
-        `texts` adds card files (`README.md`, `metrics.json`, `recipe.yaml`). Written as a whole or not at all; raises
-        FileExistsError where `folder` holds something else than a checkpoint.
-        """
-        config = {
-            "task": self.task,
-            "architecture": self.architecture,
-            "arguments": self.arguments,
-            "spec": self.spec._asdict(),
-            "labels": self.labels,
-            "preprocessing": self.preprocessing,
-        }
-        texts = {"scaler.json": self.preprocessor.to_json(), **(texts or {})}
-        self.folder = hub.write(folder, config, self.state_dict(), texts, half=half)
-        return self.folder
-
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | bool | None = None,
-        revision: str | None = None,
-        create_pr: bool = False,
-        commit_message: str | None = None,
-        unverified: bool = False,
-    ) -> sharing.Pushed:
-        """Push the folder that this model was loaded from or last saved to, as `seqzoo.sharing.push` does.
-
-        Raises ValueError too where there is no such folder, or where the model has been changed since.
-        """
-        return push(
-            self,
-            repo_id,
-            private=private,
-            token=token,
-            revision=revision,
-            create_pr=create_pr,
-            commit_message=commit_message,
-            unverified=unverified,
-        )
 
     @classmethod
     def from_parts(cls, parts: hub.Parts) -> AnomalyDetector:

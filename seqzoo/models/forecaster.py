@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqzoo import catalog, hub, sharing
-from seqzoo.models._predicting import beside_each_other, check_batch_size, push
+from seqzoo import catalog, hub
+from seqzoo.models._predicting import Pretrained, beside_each_other, check_batch_size
 from seqzoo.preprocessing.series import Rows, SeriesPreprocessor
 from seqzoo.preprocessing.windows import check_windows
 from seqzoo.specs import SeriesSpec
@@ -28,7 +28,7 @@ SETTINGS = ("sampling_step", "delay", "change", "quantiles")
 LONGEST = 1 << 20  # steps that are rolled out
 
 
-class Forecaster(nn.Module):
+class Forecaster(Pretrained):
     """A network that forecasts the targets of a SeriesPreprocessor; of one that encodes, by a linear head on its summary.
 
     Read are `context_length` steps, each `sampling_step` rows after the one before; asked are `horizon` rows, the first of
@@ -261,52 +261,6 @@ class Forecaster(nn.Module):
         with torch.inference_mode():
             encoded = torch.cat(self._outputs(summary, torch.stack([self._past(one) for one in rows]), batch_size))
         return encoded[0] if _is_one(history) else encoded
-
-    def save_pretrained(
-        self, folder: str | os.PathLike[str], *, half: bool = False, texts: Mapping[str, str] | None = None
-    ) -> Path:
-        """Write a checkpoint folder that `seqzoo.load` reads; `half` stores the weights as float16.
-
-        `texts` adds card files (`README.md`, `metrics.json`, `recipe.yaml`). Written as a whole or not at all; raises
-        FileExistsError where `folder` holds something else than a checkpoint.
-        """
-        config = {
-            "task": self.task,
-            "architecture": self.architecture,
-            "arguments": self.arguments,
-            "spec": self.spec._asdict(),
-            "labels": self.labels,
-            "preprocessing": self.preprocessing,
-        }
-        texts = {"scaler.json": self.preprocessor.to_json(), **(texts or {})}
-        self.folder = hub.write(folder, config, self.state_dict(), texts, half=half)
-        return self.folder
-
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | bool | None = None,
-        revision: str | None = None,
-        create_pr: bool = False,
-        commit_message: str | None = None,
-        unverified: bool = False,
-    ) -> sharing.Pushed:
-        """Push the folder that this model was loaded from or last saved to, as `seqzoo.sharing.push` does.
-
-        Raises ValueError too where there is no such folder, or where the model has been changed since.
-        """
-        return push(
-            self,
-            repo_id,
-            private=private,
-            token=token,
-            revision=revision,
-            create_pr=create_pr,
-            commit_message=commit_message,
-            unverified=unverified,
-        )
 
     @classmethod
     def from_parts(cls, parts: hub.Parts) -> Forecaster:

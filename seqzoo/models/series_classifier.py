@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqzoo import catalog, hub, sharing
-from seqzoo.models._predicting import Classification, bar, beside_each_other, check_batch_size, check_labels, push
+from seqzoo import catalog, hub
+from seqzoo.models._predicting import Classification, Pretrained, bar, beside_each_other, check_batch_size, check_labels
 from seqzoo.preprocessing.events import Scored, candidates, keep
 from seqzoo.preprocessing.labelled import LabelledSeriesPreprocessor, is_one_series
 from seqzoo.specs import SeriesSpec
@@ -48,7 +47,7 @@ class Events:
     unit: str
 
 
-class SeriesClassifier(nn.Module):
+class SeriesClassifier(Pretrained):
     """A network with a linear head over its summary, one of `labels` per series; `framewise`, over each of its steps.
 
     Of a whole series the first `max_steps` steps (of the network's inputs: frames of sound) are read. A framewise model
@@ -244,52 +243,6 @@ class SeriesClassifier(nn.Module):
             self.train(was_training)
         rows = (row for output in outputs for row in output)
         return [row for _, row in sorted(zip(order, rows, strict=True), key=lambda pair: pair[0])]
-
-    def save_pretrained(
-        self, folder: str | os.PathLike[str], *, half: bool = False, texts: Mapping[str, str] | None = None
-    ) -> Path:
-        """Write a checkpoint folder that `seqzoo.load` reads; `half` stores the weights as float16.
-
-        `texts` adds card files (`README.md`, `metrics.json`, `recipe.yaml`). Written as a whole or not at all; raises
-        FileExistsError where `folder` holds something else than a checkpoint.
-        """
-        config = {
-            "task": self.task,
-            "architecture": self.architecture,
-            "arguments": self.arguments,
-            "spec": self.spec._asdict(),
-            "labels": self.labels,
-            "preprocessing": self.preprocessing,
-        }
-        texts = {"scaler.json": self.preprocessor.to_json(), **(texts or {})}
-        self.folder = hub.write(folder, config, self.state_dict(), texts, half=half)
-        return self.folder
-
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | bool | None = None,
-        revision: str | None = None,
-        create_pr: bool = False,
-        commit_message: str | None = None,
-        unverified: bool = False,
-    ) -> sharing.Pushed:
-        """Push the folder that this model was loaded from or last saved to, as `seqzoo.sharing.push` does.
-
-        Raises ValueError too where there is no such folder, or where the model has been changed since.
-        """
-        return push(
-            self,
-            repo_id,
-            private=private,
-            token=token,
-            revision=revision,
-            create_pr=create_pr,
-            commit_message=commit_message,
-            unverified=unverified,
-        )
 
     @classmethod
     def from_parts(cls, parts: hub.Parts) -> SeriesClassifier:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqzoo import catalog, hub, sharing
-from seqzoo.models._predicting import Classification, bar, beside_each_other, check_batch_size, check_labels, push
+from seqzoo import catalog, hub
+from seqzoo.models._predicting import Classification, Pretrained, bar, beside_each_other, check_batch_size, check_labels
 from seqzoo.preprocessing.tokenizer import Tokenizer, check_keep, truncate
 from seqzoo.specs import TextSpec
 
@@ -32,7 +31,7 @@ class MultiLabel:
     truncated: bool
 
 
-class TextClassifier(nn.Module):
+class TextClassifier(Pretrained):
     """A network with a linear head over its summary, one of `labels` per text, or any number of them.
 
     With `thresholds`, one probability for each label, the labels of a text are independent of each other: `predict` gives
@@ -172,51 +171,14 @@ class TextClassifier(nn.Module):
         inverse[torch.tensor(order)] = torch.arange(len(order))
         return outputs[inverse]
 
-    def save_pretrained(
-        self, folder: str | os.PathLike[str], *, half: bool = False, texts: Mapping[str, str] | None = None
-    ) -> Path:
-        """Write a checkpoint folder that `seqzoo.load` reads; `half` stores the weights as float16.
+    @property
+    def saved_preprocessing(self) -> dict[str, Any]:
+        """What stands under `preprocessing` in config.json: the tokenizer's settings too."""
+        return {**self.preprocessing, **self.tokenizer.settings}
 
-        `texts` adds card files (`README.md`, `metrics.json`, `recipe.yaml`). Written as a whole or not at all; raises
-        FileExistsError where `folder` holds something else than a checkpoint.
-        """
-        config = {
-            "task": self.task,
-            "architecture": self.architecture,
-            "arguments": self.arguments,
-            "spec": self.spec._asdict(),
-            "labels": self.labels,
-            "preprocessing": {**self.preprocessing, **self.tokenizer.settings},
-        }
-        texts = {"tokenizer.json": self.tokenizer.to_json(), **(texts or {})}
-        self.folder = hub.write(folder, config, self.state_dict(), texts, half=half)
-        return self.folder
-
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | bool | None = None,
-        revision: str | None = None,
-        create_pr: bool = False,
-        commit_message: str | None = None,
-        unverified: bool = False,
-    ) -> sharing.Pushed:
-        """Push the folder that this model was loaded from or last saved to, as `seqzoo.sharing.push` does.
-
-        Raises ValueError too where there is no such folder, or where the model has been changed since.
-        """
-        return push(
-            self,
-            repo_id,
-            private=private,
-            token=token,
-            revision=revision,
-            create_pr=create_pr,
-            commit_message=commit_message,
-            unverified=unverified,
-        )
+    @property
+    def saved_texts(self) -> dict[str, str]:
+        return {"tokenizer.json": self.tokenizer.to_json()}
 
     @classmethod
     def from_parts(cls, parts: hub.Parts) -> TextClassifier:
