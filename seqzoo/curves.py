@@ -25,8 +25,10 @@ __all__ = ["plot", "run", "table"]
 
 COLUMNS = (
     *("recipe", "initialiser", "size", "seed", "validation_accuracy", "test_accuracy", "validation_n", "test_n"),
-    *("steps", "seconds", "vectors", "settings_sha256", "date"),
+    *("steps", "seconds", "vectors", "settings_sha256", "date", "available"),
 )
+ALL = "all"
+SIZES = (200, 500, 2_000, 10_000)
 VECTORS = Path("runs/vectors")
 SHARED = ("unsupervised", "test")  # splits that no seed changes
 
@@ -34,7 +36,7 @@ SHARED = ("unsupervised", "test")  # splits that no seed changes
 def run(
     recipe: str,
     initialisers: Sequence[str],
-    sizes: Sequence[int],
+    sizes: Sequence[int | str] | None,
     seeds: Sequence[int],
     out: Path,
     *,
@@ -46,16 +48,22 @@ def run(
 
     A cell is the recipe overlaid by `recipes/initialise/<initialiser>.yaml`, on `size` labelled texts, with `seed` for
     everything drawn: the texts (those to train on and the validation texts), the first weights, the order. A row counts
-    as the same only where all settings are. `changes` are settings of the recipe by dotted key, in YAML. Without `test`
-    nothing is measured on test, for the time when settings are chosen.
+    as the same only where all settings are. Of `sizes` one may be `all`, every labelled text that validation leaves; None
+    stands for those of 200, 500, 2,000 and 10,000 that there are, and all. `changes` are settings of the recipe by dotted
+    key, in YAML. Without `test` nothing is measured on test, for the time when settings are chosen.
+
+    Raises ValueError, before anything is trained, for a size that is not there and a table of other columns.
     """
+    _read(out)
+    stanza = _settings(recipe, initialisers[0], changes or {})["data"]
+    numbers = _numbers(sizes, len(_corpus(stanza, data_dir=data_dir).texts("train")))
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=r".*(does not have many workers|LeafSpec).*")
     cache: dict[str, Any] = {}
     for seed in seeds:
         for name in initialisers:
-            for size in sizes:
+            for size in numbers:
                 settings = _settings(recipe, name, changes or {})
                 key = {"recipe": recipe, "initialiser": name, "size": str(size), "seed": str(seed)}
                 key["settings_sha256"] = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
@@ -64,6 +72,16 @@ def run(
                 row = {**key, **_cell(settings, size, seed, data_dir, test, cache), "date": date.today().isoformat()}
                 _write(out, [*_read(out), row])
                 yield row
+
+
+def _numbers(sizes: Sequence[int | str] | None, available: int) -> list[int]:
+    """Sizes as numbers, in their order, each once."""
+    if sizes is None:
+        sizes = [*(size for size in SIZES if size < available), ALL]
+    numbers = [available if size == ALL else int(size) for size in sizes]
+    if wrong := [size for size in numbers if not 1 <= size <= available]:
+        raise ValueError(f"sizes must be from 1 to {available}, the labelled texts that validation leaves, got {wrong[0]}")
+    return list(dict.fromkeys(numbers))
 
 
 def _same(row: Mapping[str, str], key: Mapping[str, str], test: bool) -> bool:
@@ -140,13 +158,13 @@ def _cell(
         "steps": task.global_step,
         "seconds": round(seconds, 1),
         "vectors": vectors,
+        "available": len(data.texts("train")) + len(data.texts("rest")),
     }
 
 
 def _data(stanza: Mapping[str, Any], size: int, seed: int, data_dir: str | None, cache: dict[str, Any]) -> Any:
     """The corpus of a cell, with what an earlier cell read and counted already, where it is the same."""
-    given = {**stanza["init_args"], "num_train": size, "split_seed": seed, **({"data_dir": data_dir} if data_dir else {})}
-    data = _named(stanza["class_path"])(**given)
+    data = _corpus(stanza, data_dir=data_dir, num_train=size, split_seed=seed)
     for split in SHARED:
         if "texts" in cache.get(split, {}):
             data.splits[split] = cache[split]["texts"]
@@ -165,6 +183,12 @@ def _data(stanza: Mapping[str, Any], size: int, seed: int, data_dir: str | None,
     data.setup("fit")
     cache |= {"tokenizer": data.tokenizer, "whole": data.untruncated, "encoded": data.encoded}
     return data
+
+
+def _corpus(stanza: Mapping[str, Any], **given: Any) -> Any:
+    """The corpus of a recipe; what is given and not None takes the place of its own settings."""
+    given = {key: value for key, value in given.items() if value is not None}
+    return _named(stanza["class_path"])(**{**stanza["init_args"], **given})
 
 
 def _named(path: str) -> Any:
@@ -201,16 +225,20 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _latest(out: Path) -> dict[str, dict[int, list[float]]]:
-    """Initialiser -> size -> test accuracies in percent, one per seed, of the latest settings of each."""
+    """Initialiser -> size -> test accuracies in percent, one per seed, of the latest settings of each.
+
+    The initialiser that does best on the fewest texts comes first.
+    """
     rows = [row for row in _read(out) if row["test_accuracy"]]
     latest = {(row["recipe"], row["initialiser"]): row["settings_sha256"] for row in rows}
     cells: dict[str, dict[int, list[float]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: int(row["size"])):
         if latest[row["recipe"], row["initialiser"]] == row["settings_sha256"]:
             cells.setdefault(row["initialiser"], {}).setdefault(int(row["size"]), []).append(
                 100 * float(row["test_accuracy"])
             )
-    return cells
+    least = min((size for own in cells.values() for size in own), default=0)
+    return dict(sorted(cells.items(), key=lambda cell: -mean(cell[1].get(least, [0.0]))))
 
 
 def plot(out: Path) -> Path | None:
@@ -218,10 +246,15 @@ def plot(out: Path) -> Path | None:
     cells = _latest(out)
     if not cells:
         return None
-    series = {name: [(size, mean(own)) for size, own in sorted(sizes.items())] for name, sizes in cells.items()}
-    seeds = max(len(own) for sizes in cells.values() for own in sizes.values())
-    title = f"{', '.join(dict.fromkeys(row['recipe'] for row in _read(out)))}: mean of {seeds} seeds"
+    series = {name: [(size, mean(own)) for size, own in sizes.items()] for name, sizes in cells.items()}
+    title = f"{', '.join(dict.fromkeys(row['recipe'] for row in _read(out)))}: mean of {_seeds(cells)} seeds"
     return plots.save(plots.lines(series, title, "labelled texts", "test accuracy, %"), out.with_suffix(".svg"))
+
+
+def _seeds(cells: Mapping[str, Mapping[int, Sequence[float]]]) -> str:
+    """How many seeds stand behind a mean: the fewest and the most where they differ."""
+    counts = sorted({len(own) for sizes in cells.values() for own in sizes.values()})
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def table(out: Path) -> str:
@@ -229,19 +262,25 @@ def table(out: Path) -> str:
     cells = _latest(out)
     if not cells:
         return ""
+    rows = _read(out)
     sizes = sorted({size for own in cells.values() for size in own})
-    recipe = ", ".join(dict.fromkeys(f"`{row['recipe']}`" for row in _read(out)))
+    every = {int(row["available"]) for row in rows if row["available"]}
+    recipes = list(dict.fromkeys(row["recipe"] for row in rows))
+    shown = ", ".join(f"`{recipe}`" for recipe in recipes)
+    heads = [f"{size:,}{' (all)' if size in every else ''}" for size in sizes]
+    picture = out.with_suffix(".svg")
     lines = [
-        *("", f"## Embeddings' beginnings: {out.stem.replace('_', ' ')}", ""),
-        f"Test accuracy in percent against the number of labelled texts, recipe {recipe} with an overlay of",
+        *("", f"## Embeddings' beginnings: {', '.join(Path(recipe).name for recipe in recipes)}", ""),
+        f"Test accuracy in percent against the number of labelled texts, recipe {shown} with an overlay of",
         f"`recipes/initialise`; by `seqzoo embed curve`, from `results/{out.name}`: each cell measured once on test.",
+        *(["", f"![accuracy against labelled texts](results/{picture.name})"] if picture.is_file() else []),
         "",
-        f"| initialiser | {' | '.join(f'{size:,}' for size in sizes)} | seeds |",
+        f"| initialiser | {' | '.join(heads)} | seeds |",
         f"|---|{'---|' * (len(sizes) + 1)}",
     ]
     for name, own in cells.items():
-        shown = [_spread(own.get(size, [])) for size in sizes]
-        lines.append(f"| {name} | {' | '.join(shown)} | {max(map(len, own.values()))} |")
+        spreads = [_spread(own.get(size, [])) for size in sizes]
+        lines.append(f"| {name} | {' | '.join(spreads)} | {_seeds({name: own})} |")
     return "\n".join(lines) + "\n"
 
 

@@ -99,7 +99,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     sub = verb("curve", _curve, "accuracy against the number of labelled texts, for each initialiser; goes on where it was")
     sub.add_argument("--config", default="embeddings/imdb-embed-mlp", help="recipe (embeddings/imdb-embed-mlp)")
     sub.add_argument("--initialisers", nargs="+", help="overlays in recipes/initialise; else all")
-    sub.add_argument("--sizes", nargs="+", type=int, default=[200, 500, 2_000, 10_000])
+    sub.add_argument(
+        "--sizes", nargs="+", type=_texts, help="labelled texts, or all (200 500 2000 10000 all, as far as there are)"
+    )
     sub.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     sub.add_argument("--out", type=Path, default=Path("results/learning_curve.csv"), help="a row per cell; plot beside it")
     sub.add_argument("--data-dir", help="folder of the corpus")
@@ -111,6 +113,13 @@ def _corpus(sub: argparse.ArgumentParser, required: bool = True) -> None:
     sub.add_argument("--corpus", required=required, help="corpus whose texts are read")
     sub.add_argument("--split", action="append", help="its splits, more than once; else what it has to read without labels")
     sub.add_argument("--data-dir", help="folder of the corpus")
+
+
+def _texts(given: str) -> int | str:
+    """A number of texts, or `all`."""
+    if given != "all" and not given.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number or 'all', got {given!r}")
+    return given if given == "all" else int(given)
 
 
 def _vectors(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -299,11 +299,15 @@ def test_the_table_of_results_has_a_section_for_a_curve(tmp_path, capsys):
     base = {"recipe": "embeddings/imdb-embed-mlp", "initialiser": "svd", "settings_sha256": "x", "seed": "1"}
     rows = [{**base, "size": "200", "test_accuracy": "0.8"}, {**base, "seed": "2", "size": "200", "test_accuracy": "0.9"}]
     rows += [{**base, "size": "2000", "test_accuracy": "0.95"}, {**base, "size": "500", "test_accuracy": ""}]
+    rows += [{**base, "initialiser": "cbow", "size": "200", "test_accuracy": "0.9", "available": "2000"}]
     curves._write(tmp_path / "results" / "learning_curve.csv", rows)
     assert cli.main(options) == 0
     after = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
-    assert after.startswith(before) and "| initialiser | 200 | 2,000 | seeds |" in after
-    assert "| svd | **85.00** (80.00 to 90.00) | **95.00** | 2 |" in after
+    assert after.startswith(before) and "| initialiser | 200 | 2,000 (all) | seeds |" in after
+    best = "| cbow | **90.00** | - | 1 |"  # with the fewest texts, hence above
+    assert f"{best}\n| svd | **85.00** (80.00 to 90.00) | **95.00** | 1 to 2 |" in after and "![" not in after
+    assert curves.plot(tmp_path / "results" / "learning_curve.csv") and cli.main(options) == 0
+    assert "](results/learning_curve.svg)" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     capsys.readouterr()
 
 
@@ -344,6 +348,25 @@ def test_wrong_names_and_tables_are_refused(run, grid):
     grid.parent.mkdir()
     grid.write_text("a,b\n1,2\n")
     assert "must have the columns" in run("curve", "--out", grid)[2]
+
+
+def test_all_stands_for_every_text_that_validation_leaves(run, grid):
+    options = ("--out", grid, "--quiet", "--initialisers", "random", "--seeds", 1)
+    assert run("curve", *options, "--sizes", "all", 120, 20)[0] == 0
+    assert [(row["size"], row["available"]) for row in rows_of(grid)] == [("120", "120"), ("20", "120")]
+    assert curves._numbers(None, 160) == [160] and curves._numbers(None, 5_000) == [200, 500, 2_000, 5_000]
+
+
+def test_sizes_that_are_not_there_are_refused_before_anything_is_trained(run, grid, monkeypatch):
+    monkeypatch.setattr(curves, "_cell", None)
+    for sizes, told in (
+        ((20, 121), "sizes must be from 1 to 120, the labelled texts that validation leaves, got 121"),
+        ((0,), "got 0"),
+        (("some",), "must be a whole number or 'all', got 'some'"),
+    ):
+        status, _, err = run("curve", "--out", grid, "--initialisers", "random", "--sizes", *sizes)
+        assert status == 2 and told in err
+    assert not grid.exists()
 
 
 def test_every_initialiser_fits_the_recipes(tmp_path, monkeypatch):
