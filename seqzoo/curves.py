@@ -281,6 +281,9 @@ def table(out: Path) -> str:
     for name, own in cells.items():
         spreads = [_spread(own.get(size, [])) for size in sizes]
         lines.append(f"| {name} | {' | '.join(spreads)} | {_seeds({name: own})} |")
+    counted = sum(len(values) for own in cells.values() for values in own.values())
+    if earlier := sum(bool(row["test_accuracy"]) for row in rows) - counted:
+        lines += ["", f"Cells of earlier settings, in the file but not counted above: {earlier}."]
     return "\n".join(lines) + "\n"
 
 

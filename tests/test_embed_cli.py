@@ -300,12 +300,14 @@ def test_the_table_of_results_has_a_section_for_a_curve(tmp_path, capsys):
     rows = [{**base, "size": "200", "test_accuracy": "0.8"}, {**base, "seed": "2", "size": "200", "test_accuracy": "0.9"}]
     rows += [{**base, "size": "2000", "test_accuracy": "0.95"}, {**base, "size": "500", "test_accuracy": ""}]
     rows += [{**base, "initialiser": "cbow", "size": "200", "test_accuracy": "0.9", "available": "2000"}]
+    rows = [{**base, "settings_sha256": "old", "size": "200", "test_accuracy": "0.1"}, *rows]
     curves._write(tmp_path / "results" / "learning_curve.csv", rows)
     assert cli.main(options) == 0
     after = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert after.startswith(before) and "| initialiser | 200 | 2,000 (all) | seeds |" in after
     best = "| cbow | **90.00** | - | 1 |"  # with the fewest texts, hence above
     assert f"{best}\n| svd | **85.00** (80.00 to 90.00) | **95.00** | 1 to 2 |" in after and "![" not in after
+    assert after.endswith("not counted above: 1.\n")
     assert curves.plot(tmp_path / "results" / "learning_curve.csv") and cli.main(options) == 0
     assert "](results/learning_curve.svg)" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     capsys.readouterr()
