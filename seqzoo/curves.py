@@ -49,8 +49,8 @@ def run(
     A cell is the recipe overlaid by `recipes/initialise/<initialiser>.yaml`, on `size` labelled texts, with `seed` for
     everything drawn: the texts (those to train on and the validation texts), the first weights, the order. A row counts
     as the same only where all settings are. Of `sizes` one may be `all`, every labelled text that validation leaves; None
-    stands for those of 200, 500, 2,000 and 10,000 that there are, and all. `changes` are settings of the recipe by dotted
-    key, in YAML. Without `test` nothing is measured on test, for the time when settings are chosen.
+    stands for those of 200, 500, 2,000 and 10,000 that are at most half of them, and all. `changes` are settings of the
+    recipe by dotted key, in YAML. Without `test` nothing is measured on test, for the time when settings are chosen.
 
     Raises ValueError, before anything is trained, for a size that is not there and a table of other columns.
     """
@@ -77,7 +77,7 @@ def run(
 def _numbers(sizes: Sequence[int | str] | None, available: int) -> list[int]:
     """Sizes as numbers, in their order, each once."""
     if sizes is None:
-        sizes = [*(size for size in SIZES if size < available), ALL]
+        sizes = [*(size for size in SIZES if size <= available / 2), ALL]
     numbers = [available if size == ALL else int(size) for size in sizes]
     if wrong := [size for size in numbers if not 1 <= size <= available]:
         raise ValueError(f"sizes must be from 1 to {available}, the labelled texts that validation leaves, got {wrong[0]}")

@@ -100,7 +100,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--config", default="embeddings/imdb-embed-mlp", help="recipe (embeddings/imdb-embed-mlp)")
     sub.add_argument("--initialisers", nargs="+", help="overlays in recipes/initialise; else all")
     sub.add_argument(
-        "--sizes", nargs="+", type=_texts, help="labelled texts, or all (200 500 2000 10000 all, as far as there are)"
+        "--sizes", nargs="+", type=_texts, help="labelled texts, or all (200 500 2000 10000, up to half of them, and all)"
     )
     sub.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     sub.add_argument("--out", type=Path, default=Path("results/learning_curve.csv"), help="a row per cell; plot beside it")

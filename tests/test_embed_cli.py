@@ -356,7 +356,7 @@ def test_all_stands_for_every_text_that_validation_leaves(run, grid):
     options = ("--out", grid, "--quiet", "--initialisers", "random", "--seeds", 1)
     assert run("curve", *options, "--sizes", "all", 120, 20)[0] == 0
     assert [(row["size"], row["available"]) for row in rows_of(grid)] == [("120", "120"), ("20", "120")]
-    assert curves._numbers(None, 160) == [160] and curves._numbers(None, 5_000) == [200, 500, 2_000, 5_000]
+    assert curves._numbers(None, 160) == [160] and curves._numbers(None, 10_214) == [200, 500, 2_000, 10_214]
 
 
 def test_sizes_that_are_not_there_are_refused_before_anything_is_trained(run, grid, monkeypatch):
