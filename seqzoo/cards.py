@@ -26,6 +26,7 @@ __all__ = [
     "render_vectors",
     "seal",
     "unverified",
+    "vectors_command",
 ]
 
 CHECKED = ("repo_id", "revision", "label", "files")
@@ -42,6 +43,13 @@ VECTORS_NEEDED = (
     "load_seconds",
     "limits",
 )
+VECTORS_EVERY = ("vector_size", "window", "min_count", "max_words", "seed")
+OFTEN = ("epochs", "negative")
+VECTORS_OPTIONS = {  # of `seqzoo embed`, as a checkpoint of word vectors keeps them
+    "svd": (*VECTORS_EVERY, "smoothing", "power"),
+    "word2vec": (*VECTORS_EVERY, *OFTEN),
+    "fasttext": (*VECTORS_EVERY, *OFTEN, "shortest", "longest", "buckets"),
+}
 FORM: dict[str, Any] = {  # the types of what a card tells
     **dict.fromkeys(("label", "test.split", "data.corpus", "data.type", "data.config", "data.citation"), str),
     **dict.fromkeys(("training.machine", "training.chosen", "speed.machine"), str),
@@ -483,6 +491,27 @@ def merge(existing: str, rendered: str) -> str:
     return head + body + ("" if body.endswith("\n") else "\n") + "\n" + section + "\n"
 
 
+def vectors_command(config: Mapping[str, Any], training: Mapping[str, Any]) -> list[str] | None:
+    """The arguments of `seqzoo` that train word vectors again as these were, less `--out`; None where not all is told.
+
+    Raises ValueError for a setting that is no number, no plain name or not there.
+    """
+    if "max_words" not in training or config["architecture"] not in VECTORS_OPTIONS:
+        return None
+    given = {**config["arguments"], **config["preprocessing"].get("subwords", {}), "max_words": training["max_words"]}
+    options = [("corpus", given.get("corpus")), *(("split", split) for split in given.get("texts", {}))]
+    for key, value in options:
+        if not isinstance(value, str) or not re.fullmatch(r"[a-z]\w*", value):
+            raise ValueError(f"{key} of the word vectors is {value!r}, which is no plain name")
+    numbers = [(key, given.get(key)) for key in VECTORS_OPTIONS[config["architecture"]]]
+    for key, value in numbers:
+        if not _is_number(value):
+            raise ValueError(f"{key} of the word vectors is {value!r}, which is no number")
+    command = ["embed", config["architecture"]]
+    command += [f"--{key.replace('_', '-')}={value}" for key, value in (*options, *numbers)]
+    return [*command, "--cbow"] if given.get("skip_gram") is False else command
+
+
 def render_vectors(name: str, config: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
     """README.md of a checkpoint of word vectors: metadata, what it is, what it knows, what it was measured to do."""
     import yaml
@@ -518,6 +547,9 @@ def render_vectors(name: str, config: Mapping[str, Any], numbers: Mapping[str, A
         ),
         ("size, loading", f"{numbers['bytes'] / 1e6:.1f} MB, {1e3 * numbers['load_seconds']:.0f} ms"),
     ]
+    if command := vectors_command(config, training):
+        kept = f"; the first {numbers['words']:,} of its words" if numbers["words"] < training["max_words"] else ""
+        rows.append(("trained again by", f"`seqzoo {' '.join(command)} --out DIR`{kept}"))
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
     near = "\n".join(
         f"| `{word}`{' (not in the vocabulary)' if word in numbers['unseen'] else ''} | "

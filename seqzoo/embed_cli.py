@@ -182,6 +182,7 @@ def _train(options: argparse.Namespace) -> None:
     vectors = WordVectors(vectors.words, vectors.matrix, source, "", vectors.subwords, made_by)
     folder = vectors.save(options.out)
     training = {**read, "epochs": epochs, "seconds": round(seconds, 1), "machine": machine()}
+    training["max_words"] = options.max_words
     training |= {"workers": named.get("workers", 1), "words_per_second": round(read["tokens"] * epochs / seconds)}
     training["data"] = facts
     with hub.replace_file(folder / TRAINING) as file:

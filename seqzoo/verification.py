@@ -24,6 +24,7 @@ from seqzoo.measures.text_classification import score as evaluate
 __all__ = [
     "Number",
     "Report",
+    "analogies",
     "corpus_of",
     "enter",
     "evaluate",
@@ -150,13 +151,21 @@ def _again_vectors(folder: Path, claimed: Mapping[str, Any]) -> Iterator[Number]
         yield _compare(f"nearest {word}", wanted, told, 0.0)
         yield _compare(f"cosine {word}", near[0][1], found[0][1], 1e-3)
     if "analogies" in claimed:
-        questions = evaluation.read_analogies(Path(datapath("questions-words.txt")))
-        measured = evaluation.analogies(vectors, questions)
+        measured = analogies(vectors)
         for section, told in claimed["analogies"].items():
             yield from _metrics(f"analogies {section}", told, measured.get(section, {}))
     if "similarity" in claimed:
         pairs = evaluation.read_pairs(Path(datapath("wordsim353.tsv")))
         yield from _metrics("similarity", claimed["similarity"], evaluation.similarities(vectors, pairs))
+
+
+def analogies(vectors: Any) -> dict[str, dict[str, float]]:
+    """Google's questions, as gensim brings them, answered by word vectors: accuracy, n and asked by section and of all."""
+    from gensim.test.utils import datapath
+
+    from seqzoo.embeddings import evaluation
+
+    return evaluation.analogies(vectors, evaluation.read_analogies(Path(datapath("questions-words.txt"))))
 
 
 def _prints(claimed: Mapping[str, Any], data: Any) -> list[tuple[str, str]]:

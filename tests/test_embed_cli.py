@@ -11,7 +11,7 @@ import yaml
 from made_up import GOOD, PLAIN, ROOT, read_json, write_glove, write_imdb
 
 import seqzoo
-from seqzoo import cards, catalog, cli, curves, plots
+from seqzoo import cards, catalog, cli, curves, plots, verification
 from seqzoo.embeddings import letters, word2vec
 from seqzoo.embeddings.vectors import WordVectors
 
@@ -196,6 +196,52 @@ def test_vectors_that_take_too_much_leave_the_zoo_as_it_was(run, folder, checkpo
 def test_info_of_published_vectors(run, folder, checkpoints, capsys):
     run("publish", folder, "tiny-fasttext", "--label", "x", "--chosen", "x", "--words", "lovely")
     assert cli.main(["info", "tiny-fasttext"]) == 0 and "word-vectors" in capsys.readouterr().out
+
+
+def test_the_command_on_a_card_trains_the_vectors_again(run, folder, checkpoints, tmp_path, monkeypatch, capsys):
+    assert run("publish", folder, "tiny", "--label", "x", "--chosen", "x", "--words", "lovely")[0] == 0
+    home = checkpoints / "tiny"
+    command = cards.vectors_command(read_json(home / "config.json"), read_json(home / "metrics.json")["training"])
+    assert f"`seqzoo {' '.join(command)} --out DIR`" in (home / "README.md").read_text(encoding="utf-8")
+    assert {"--corpus=imdb", "--split=unsupervised", "--epochs=2", "--buckets=500", "--vector-size=8"} < set(command)
+    monkeypatch.setenv("SEQZOO_DATA", str(folder.parent))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(verification, "analogies", lambda vectors: {"all": {"accuracy": len(vectors) / 100}})
+    claimed = change(
+        home / "metrics.json", lambda numbers: numbers["analogies"]["all"], accuracy=len(seqzoo.load("tiny")) / 100
+    )
+    capsys.readouterr()
+    assert cli.main(["reproduce", str(home), "--seeds", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["inside"] and found["claimed"] == claimed["accuracy"] and found["metric"] == "analogies"
+    assert list(found["seeds"]) == ["1", "2"] and len(list((tmp_path / "runs" / "reproduce").iterdir())) == 2
+    first, second = (WordVectors.load(tmp_path / "runs" / "reproduce" / f"tiny-seed{seed}") for seed in (1, 2))
+    assert first.made_by == {**second.made_by, "seed": 1} and first.subwords.buckets == 500
+    assert not np.array_equal(first.matrix, second.matrix)
+
+    change(home / "metrics.json", lambda numbers: numbers["training"], texts_sha256="0" * 64)
+    assert cli.main(["reproduce", str(home), "--seeds", "1"]) == 2 and "other fingerprint" in capsys.readouterr().err
+
+
+def test_a_foreign_card_gives_no_other_option_than_those_of_training(run, folder, checkpoints, capsys):
+    assert run("publish", folder, "tiny", "--label", "x", "--chosen", "x", "--words", "lovely")[0] == 0
+    config, training = (read_json(checkpoints / "tiny" / name) for name in ("config.json", "metrics.json"))
+    for key, value in (("corpus", "imdb --out=/"), ("corpus", "../x"), ("window", [5]), ("seed", None), ("epochs", "-1")):
+        with pytest.raises(ValueError, match=r"is no (plain name|number)"):
+            changed = {**config, "arguments": {**config["arguments"], key: value}}
+            cards.vectors_command(changed, training["training"])
+    before = {key: value for key, value in training["training"].items() if key != "max_words"}
+    assert cards.vectors_command(config, before) is None
+    change(checkpoints / "tiny" / "metrics.json", lambda numbers: numbers["training"], max_words=None)
+    assert cli.main(["reproduce", str(checkpoints / "tiny")]) == 2 and "which is no number" in capsys.readouterr().err
+
+
+def change(path: Path, part, **values) -> dict:
+    """Set some values of a part of a JSON file; the part."""
+    numbers = read_json(path)
+    part(numbers).update(values)
+    path.write_text(json.dumps(numbers), encoding="utf-8")
+    return part(numbers)
 
 
 # Salammbô

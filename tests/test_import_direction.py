@@ -34,7 +34,7 @@ MAY_IMPORT = {  # room -> rooms; a room of several files may also import its own
     "trust": set(),
     "measures": {"cache", "catalog", "hub", "measures", "models", "preprocessing", "specs"},
     "verification": {"factory", "hub", "cards", "catalog", "measures", "trust", "embeddings"},
-    "reproduction": {"verification", "hub", "cards", "catalog", "measures", "trust"},
+    "reproduction": {"verification", "hub", "cards", "catalog", "measures", "trust", "embeddings"},
     "doctor": {"cache", "cards", "catalog"},
     "results": {"verification", "hub", "cards", "catalog", "curves", "measures"},
     "fitting": {"catalog", "hub", "specs"},
