@@ -43,6 +43,7 @@ def run(
     data_dir: str | None = None,
     changes: Mapping[str, str] | None = None,
     test: bool = True,
+    progress: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """A row for each cell that `out` (CSV) does not hold yet, written there before it is given.
 
@@ -51,6 +52,7 @@ def run(
     as the same only where all settings are. Of `sizes` one may be `all`, every labelled text that validation leaves; None
     stands for those of 200, 500, 2,000 and 10,000 that are at most half of them, and all. `changes` are settings of the
     recipe by dotted key, in YAML. Without `test` nothing is measured on test, for the time when settings are chosen.
+    `progress` draws a bar while vectors are trained, on a terminal.
 
     Raises ValueError, before anything is trained, for a size that is not there and a table of other columns.
     """
@@ -69,7 +71,11 @@ def run(
                 key["settings_sha256"] = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
                 if any(_same(row, key, test) for row in _read(out)):
                     continue
-                row = {**key, **_cell(settings, size, seed, data_dir, test, cache), "date": date.today().isoformat()}
+                row = {
+                    **key,
+                    **_cell(settings, size, seed, data_dir, test, cache, progress),
+                    "date": date.today().isoformat(),
+                }
                 _write(out, [*_read(out), row])
                 yield row
 
@@ -109,7 +115,13 @@ def _merged(below: Any, above: Any) -> Any:
 
 
 def _cell(
-    settings: Mapping[str, Any], size: int, seed: int, data_dir: str | None, test: bool, cache: dict[str, Any]
+    settings: Mapping[str, Any],
+    size: int,
+    seed: int,
+    data_dir: str | None,
+    test: bool,
+    cache: dict[str, Any],
+    progress: bool,
 ) -> dict[str, Any]:
     import lightning as L
     import numpy as np
@@ -128,6 +140,7 @@ def _cell(
         if getattr(callbacks[-1], "folder", "") is None:  # vectors that are trained here: once for all cells
             asked = json.dumps([stanza, model["init_args"]["arguments"], cache["vocabulary"]], sort_keys=True)
             callbacks[-1].folder = str(VECTORS / hashlib.sha256(asked.encode()).hexdigest()[:16])
+            callbacks[-1].progress = progress
     trainer.pop("default_root_dir", None)
     with tempfile.TemporaryDirectory() as root:
         L.Trainer(

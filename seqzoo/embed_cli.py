@@ -417,6 +417,7 @@ def _curve(options: argparse.Namespace) -> None:
         data_dir=options.data_dir,
         changes=dict(options.set),
         test=not options.validation_only,
+        progress=not options.quiet,
     )
     for row in rows:
         told = [f"{row['initialiser']}, {row['size']} texts, seed {row['seed']}: "]

@@ -389,6 +389,30 @@ def test_trained_vectors_are_kept_and_taken_again(tmp_path, caplog, source, skip
     assert trainings(caplog) == 2, "other settings are trained anew"
 
 
+@pytest.mark.parametrize(("asked", "trainers", "drawn"), [(None, True, True), (None, False, False), (True, False, True)])
+def test_a_bar_is_drawn_while_vectors_are_trained_where_the_trainer_draws_one(tmp_path, monkeypatch, asked, trainers, drawn):
+    from seqzoo import hub
+    from seqzoo.embeddings.sentences import Watched
+
+    seen: list[bool] = []
+    enter = Watched.__enter__
+    monkeypatch.setattr(hub, "shows_progress", lambda: True)
+    monkeypatch.setattr(Watched, "__enter__", lambda self: seen.append(self.drawn is not None) or enter(self))
+    callback = InitialiseEmbedding(source="svd")
+    callback.progress = asked
+    trainer = L.Trainer(
+        default_root_dir=tmp_path,
+        max_epochs=1,
+        callbacks=[callback],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=trainers,
+        enable_model_summary=False,
+    )
+    trainer.fit(TextClassification("embed_mlp", {"embedding_size": 8}), datamodule=TinyCorpus(validation_size=40))
+    assert seen == [drawn]
+
+
 def test_vectors_of_other_texts_are_not_taken_for_those_asked(tmp_path, caplog):
     callback = InitialiseEmbedding(epochs=1, workers=1, folder=str(tmp_path / "vectors"))
     with caplog.at_level(logging.INFO, logger="seqzoo"):

@@ -96,6 +96,7 @@ class InitialiseEmbedding(L.Callback):
         self.skip_gram, self.standard_deviation, self.folder = skip_gram, standard_deviation, folder
         self.workers, self.seed = workers or os.cpu_count() or 1, seed
         self.card: dict[str, Any] = {}
+        self.progress: bool | None = None  # a bar while vectors are trained; None: where the trainer draws one
 
     def state_dict(self) -> dict[str, Any]:
         return self.card
@@ -115,6 +116,8 @@ class InitialiseEmbedding(L.Callback):
         if trainer.ckpt_path is not None:
             return
         weight, table, root = pl_module.model.network.embedding.weight, None, Path(trainer.default_root_dir)
+        if self.progress is None:
+            self.progress = trainer.progress_bar_callback is not None
         if trainer.is_global_zero:
             table = self._start(trainer.datamodule, weight.shape, Path(self.folder) if self.folder else root / "embedding")
             table[trainer.datamodule.tokenizer.pad_index] = 0.0
@@ -187,6 +190,7 @@ class InitialiseEmbedding(L.Callback):
                 return kept
         log.info("training %s", source)
         options: dict[str, Any] = {"vector_size": size, "window": self.window, "min_count": 1, "seed": self.seed}
+        options["progress"] = bool(self.progress)
         if self.source == "svd":
             vectors = svd.train(sentences, **options, max_words=len(data.tokenizer))
         else:
