@@ -255,13 +255,19 @@ def _latest(out: Path) -> dict[str, dict[int, list[float]]]:
 
 
 def plot(out: Path) -> Path | None:
-    """Mean test accuracy of the seeds against size, a line per initialiser, as SVG beside the CSV; None without rows."""
+    """Mean test accuracy of the seeds against size, a line per initialiser with a bar from the lowest to the highest, as SVG
+    beside the CSV; None without rows."""
     cells = _latest(out)
     if not cells:
         return None
     series = {name: [(size, mean(own)) for size, own in sizes.items()] for name, sizes in cells.items()}
-    title = f"{', '.join(dict.fromkeys(row['recipe'] for row in _read(out)))}: mean of {_seeds(cells)} seeds"
-    return plots.save(plots.lines(series, title, "labelled texts", "test accuracy, %"), out.with_suffix(".svg"))
+    reach = {
+        name: [(size, min(own), max(own)) for size, own in sizes.items() if len(own) > 1] for name, sizes in cells.items()
+    }
+    recipes = ", ".join(dict.fromkeys(row["recipe"] for row in _read(out)))
+    title = f"{recipes}: mean of {_seeds(cells)} seeds, bars from the lowest to the highest"
+    figure = plots.lines(series, title, "labelled texts", "test accuracy, %", reach=reach)
+    return plots.save(figure, out.with_suffix(".svg"))
 
 
 def _seeds(cells: Mapping[str, Mapping[int, Sequence[float]]]) -> str:

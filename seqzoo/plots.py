@@ -24,9 +24,17 @@ def scatter(points: Points, names: Sequence[str], groups: Sequence[int], title: 
     return {"kind": "scatter", "title": title, "rows": rows}
 
 
-def lines(series: Mapping[str, Points], title: str, x: str, y: str) -> dict[str, Any]:
-    """A figure: a line for each name, x in a logarithmic scale."""
-    return {"kind": "lines", "title": title, "x": x, "y": y, "series": {name: list(own) for name, own in series.items()}}
+def lines(
+    series: Mapping[str, Points],
+    title: str,
+    x: str,
+    y: str,
+    *,
+    reach: Mapping[str, Sequence[tuple[float, float, float]]] | None = None,
+) -> dict[str, Any]:
+    """A figure: a line for each name, x in a logarithmic scale; `reach` are upright bars of (x, low, high) on it."""
+    drawn, bars = ({name: list(own) for name, own in given.items()} for given in (series, reach or {}))
+    return {"kind": "lines", "title": title, "x": x, "y": y, "series": drawn, "reach": bars}
 
 
 def panel(
@@ -80,6 +88,14 @@ def _reach(values: Iterable[float]) -> tuple[float, float]:
         raise ValueError("there is nothing to plot")
     low, high = min(known), max(known)
     return low, high + (high == low)
+
+
+def _round_steps(low: float, high: float) -> list[float]:
+    """Four to eleven numbers of few digits, evenly apart, the first at most `low`, the last at least `high`."""
+    rough = (high - low) / 8
+    ten = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * ten for factor in (1, 2, 5, 10) if factor * ten >= rough)
+    return [step * number for number in range(math.floor(low / step), math.ceil(high / step) + 1)]
 
 
 def _stack_svg(figure: Mapping[str, Any]) -> str:
@@ -152,6 +168,10 @@ def _svg(figure: Mapping[str, Any]) -> str:
         raise ValueError("there is nothing to plot")
     (left, right), (low, high) = ((min(axis), max(axis)) for axis in zip(*points, strict=True))
     right, high = right + (right == left), high + (high == low)
+    if figure["kind"] == "lines":
+        ends = [end for own in figure["reach"].values() for _, *pair in own for end in pair]
+        heights = _round_steps(min([low, *ends]), max([high, *ends]))
+        low, high = heights[0], heights[-1]
 
     def place(x: float, y: float) -> str:
         across = EDGE + (x - left) / (right - left) * (WIDTH - 4 * EDGE)
@@ -172,16 +192,23 @@ def _svg(figure: Mapping[str, Any]) -> str:
     for x in sorted({x for own in figure["series"].values() for x, _ in own}):
         across = place(math.log10(x), low).split(",")[0]
         parts.append(f'<text x="{across}" y="{HEIGHT - EDGE + 20}" text-anchor="middle">{x:,.0f}</text>')
-    for step in range(6):
-        y = low + (high - low) * step / 5
+    for y in heights:
         start, end = place(left, y), place(right, y)
         parts.append(f'<polyline points="{start} {end}" stroke="#ddd" fill="none"/>')
-        parts.append(f'<text x="{EDGE - 8}" y="{start.split(",")[1]}" text-anchor="end">{y:.3g}</text>')
+        parts.append(f'<text x="{EDGE - 8}" y="{start.split(",")[1]}" text-anchor="end">{y:.6g}</text>')
     parts.append(f'<text x="{WIDTH / 2 - EDGE}" y="{HEIGHT - 15}" text-anchor="middle">{escape(figure["x"])}</text>')
     parts.append(f'<text x="10" y="{EDGE - 15}">{escape(figure["y"])}</text>')
     for number, (name, own) in enumerate(figure["series"].items()):
         colour, path = COLOURS[number % len(COLOURS)], " ".join(place(math.log10(x), y) for x, y in own)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        for spot in path.split():
+            across, down = spot.split(",")
+            parts.append(f'<circle cx="{across}" cy="{down}" r="3" fill="{colour}"/>')
+        for x, *bar in figure["reach"].get(name, []):
+            aside = 6 * (number - (len(figure["series"]) - 1) / 2)  # pixels, so that bars of one x stand side by side
+            (across, start), (_, end) = (place(math.log10(x), end).split(",") for end in bar)
+            points = f"{float(across) + aside:.1f},{start} {float(across) + aside:.1f},{end}"
+            parts.append(f'<polyline points="{points}" stroke="{colour}" stroke-width="5" stroke-opacity="0.3"/>')
         down = EDGE + 20 * number
         parts.append(f'<text x="{WIDTH - 2.7 * EDGE:.0f}" y="{down}" fill="{colour}">{escape(name)}</text>')
     return "\n".join([*parts, "</svg>\n"])
@@ -223,7 +250,9 @@ def _png(figure: Mapping[str, Any], path: Path) -> Path:
     else:
         axes.set(xscale="log", xlabel=figure["x"], ylabel=figure["y"])
         for name, own in figure["series"].items():
-            axes.plot(*zip(*own, strict=True), label=name)
+            (line,) = axes.plot(*zip(*own, strict=True), ".-", label=name)
+            for x, *bar in figure["reach"].get(name, []):
+                axes.plot([x, x], bar, color=line.get_color(), linewidth=5, alpha=0.3)
         axes.legend()
     return _saved(drawn, path)
 
