@@ -195,7 +195,7 @@ def _svg(figure: Mapping[str, Any]) -> str:
     for y in heights:
         start, end = place(left, y), place(right, y)
         parts.append(f'<polyline points="{start} {end}" stroke="#ddd" fill="none"/>')
-        parts.append(f'<text x="{EDGE - 8}" y="{start.split(",")[1]}" text-anchor="end">{y:.6g}</text>')
+        parts.append(f'<text x="{EDGE - 20}" y="{start.split(",")[1]}" text-anchor="end">{y:.6g}</text>')
     parts.append(f'<text x="{WIDTH / 2 - EDGE}" y="{HEIGHT - 15}" text-anchor="middle">{escape(figure["x"])}</text>')
     parts.append(f'<text x="10" y="{EDGE - 15}">{escape(figure["y"])}</text>')
     for number, (name, own) in enumerate(figure["series"].items()):
@@ -205,10 +205,10 @@ def _svg(figure: Mapping[str, Any]) -> str:
             across, down = spot.split(",")
             parts.append(f'<circle cx="{across}" cy="{down}" r="3" fill="{colour}"/>')
         for x, *bar in figure["reach"].get(name, []):
-            aside = 6 * (number - (len(figure["series"]) - 1) / 2)  # pixels, so that bars of one x stand side by side
+            aside = 4 * (number - (len(figure["series"]) - 1) / 2)  # pixels, so that bars of one x stand side by side
             (across, start), (_, end) = (place(math.log10(x), end).split(",") for end in bar)
             points = f"{float(across) + aside:.1f},{start} {float(across) + aside:.1f},{end}"
-            parts.append(f'<polyline points="{points}" stroke="{colour}" stroke-width="5" stroke-opacity="0.3"/>')
+            parts.append(f'<polyline points="{points}" stroke="{colour}" stroke-width="4" stroke-opacity="0.4"/>')
         down = EDGE + 20 * number
         parts.append(f'<text x="{WIDTH - 2.7 * EDGE:.0f}" y="{down}" fill="{colour}">{escape(name)}</text>')
     return "\n".join([*parts, "</svg>\n"])

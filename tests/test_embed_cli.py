@@ -432,7 +432,7 @@ def test_every_initialiser_fits_the_recipes(tmp_path, monkeypatch):
 def test_a_line_plot_has_round_heights_and_bars_that_fit(tmp_path):
     figure = plots.lines({"a": [(200, 0.741), (500, 0.8)]}, "t", "x", "y", reach={"a": [(200, 0.70, 0.85)]})
     svg = plots.save(figure, tmp_path / "p.svg").read_text(encoding="utf-8")
-    assert svg.count("<circle") == 2 and svg.count('stroke-opacity="0.3"') == 1
+    assert svg.count("<circle") == 2 and svg.count('stroke-opacity="0.4"') == 1
     for height in ("0.7", "0.72", "0.78", "0.86"):
         assert f">{height}</text>" in svg
     assert plots._round_steps(73.87, 87.26) == [72, 74, 76, 78, 80, 82, 84, 86, 88]
