@@ -76,7 +76,8 @@ def run(
                     **_cell(settings, size, seed, data_dir, test, cache, progress),
                     "date": date.today().isoformat(),
                 }
-                _write(out, [*_read(out), row])
+                with hub.locked(out):  # another process may add to it too
+                    _write(out, [*_read(out), row])
                 yield row
 
 
@@ -228,7 +229,6 @@ def _read(path: Path) -> list[dict[str, str]]:
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     import io
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

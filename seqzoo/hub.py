@@ -31,6 +31,7 @@ __all__ = [
     "fingerprint",
     "load",
     "locate",
+    "locked",
     "read",
     "replace_file",
     "shapes_only",
@@ -324,6 +325,16 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         os.unlink(name)
         raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time: for a table that is read and written again with more rows; the lock is a hidden file beside."""
+    from huggingface_hub.utils import WeakFileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with WeakFileLock(path.with_name(f".{path.name}.lock")):
+        yield
 
 
 def _exchange(folder: Path, fresh: Path) -> None:

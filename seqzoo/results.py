@@ -115,7 +115,8 @@ def record(run: Path, folder: Path, *, recipe: str | None = None, machine: str |
         "validation_mae": training["validation"].get("val_mae", ""),
         "test_metrics": json.dumps({name: _rounded(value) for name, value in measured.items()}),
     }
-    _write(folder, RUNS, [*_read(folder, RUNS), row])
+    with hub.locked(folder / RUNS):
+        _write(folder, RUNS, [*_read(folder, RUNS), row])
     return row
 
 
@@ -137,12 +138,12 @@ def record_verified(reports: Sequence[Report], folder: Path) -> None:
         for number in report.numbers
     ]
     names = {report.checkpoint for report in reports}
-    kept = [row for row in _read(folder, VERIFIED) if row["checkpoint"] not in names]
-    _write(folder, VERIFIED, sorted([*kept, *fresh], key=lambda row: row["checkpoint"]))
+    with hub.locked(folder / VERIFIED):
+        kept = [row for row in _read(folder, VERIFIED) if row["checkpoint"] not in names]
+        _write(folder, VERIFIED, sorted([*kept, *fresh], key=lambda row: row["checkpoint"]))
 
 
 def _write(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS[name], lineterminator="\n")
     writer.writeheader()

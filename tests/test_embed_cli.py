@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -396,6 +397,17 @@ def test_wrong_names_and_tables_are_refused(run, grid):
     grid.parent.mkdir()
     grid.write_text("a,b\n1,2\n")
     assert "must have the columns" in run("curve", "--out", grid)[2]
+
+
+def test_two_runs_may_add_to_one_table(grid, monkeypatch):
+    monkeypatch.setattr(curves, "_cell", lambda *_: dict.fromkeys(curves.COLUMNS[4:11], "1") | {"available": 120})
+
+    def add(name: str) -> int:
+        return len(list(curves.run("embeddings/imdb-embed-mlp", [name], [20, 60], range(20), grid)))
+
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(add, ["random", "svd", "skip-gram"])) == [40, 40, 40]
+    assert len({(row["initialiser"], row["size"], row["seed"]) for row in rows_of(grid)}) == len(rows_of(grid)) == 120
 
 
 def test_all_stands_for_every_text_that_validation_leaves(run, grid):
