@@ -369,7 +369,7 @@ def _body(
         ),
         ("seeds tried", f"{seeds}; published: {training['seed']}"),
         *_embedding_rows(numbers.get("embedding")),
-        ("training", f"{training['epochs']} epochs, {training['seconds'] / 60:.1f} minutes on {training['machine']}"),
+        ("training", f"{_epochs(training['epochs'])}, {training['seconds'] / 60:.1f} minutes on {training['machine']}"),
         ("size, parameters", f"{numbers['bytes'] / 1e6:.1f} MB, {numbers['parameters']:,}"),
         (
             f"one {measure.ONE} on the CPU",
@@ -408,6 +408,11 @@ Trained by `{trained}` (the recipe as run is `recipe.yaml`). {training["chosen"]
 
 {data["citation"]}
 """
+
+
+def _epochs(count: int) -> str:
+    """Joined models and those that repeat values are trained for none."""
+    return f"{count or 'no'} epoch{'' if count == 1 else 's'}{'' if count else ' of its own'}"
 
 
 def _less(value: float, baseline: float) -> str:

@@ -119,6 +119,7 @@ def test_the_card_says_all_that_it_must(name):
         assert word in readme, word
     assert metric.show(numbers["test"][main], numbers["data"].get("unit", "")) in readme
     assert name in SERIES or "majority" in readme
+    assert ("no epochs of its own" in readme) == (numbers["training"]["epochs"] == 0)
     assert numbers["training"]["seconds"] > 0 and numbers["training"]["machine"]
     assert str(numbers["training"]["seed"]) in map(str, numbers["training"]["seeds_tried"])
     assert numbers["bytes"] == (folder_of(name) / "model.safetensors").stat().st_size
