@@ -131,7 +131,7 @@ def _train(recipe: str, run: Path, seed: int) -> None:
 
 def _call(arguments: Sequence[str]) -> None:
     """`seqzoo` in a process of its own; RuntimeError with its last words where it fails."""
-    done = subprocess.run([sys.executable, "-m", "seqzoo.cli", *arguments], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "seqzoo", *arguments], capture_output=True, text=True)
     if done.returncode:
         told = (done.stderr.strip().splitlines() or ["without a word"])[-1]
         raise RuntimeError(f"training by `seqzoo {' '.join(arguments)}` failed: {told}")

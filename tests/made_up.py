@@ -138,7 +138,7 @@ def python(*arguments: str, cwd: Path | None = None, stdin: str | None = None) -
 
 def seqzoo_command(*arguments: str, cwd: Path | None = None, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the `seqzoo` command in a process of its own."""
-    return python("-m", "seqzoo.cli", *map(str, arguments), cwd=cwd, stdin=stdin)
+    return python("-m", "seqzoo", *map(str, arguments), cwd=cwd, stdin=stdin)
 
 
 def read_json(path: Path) -> Any:

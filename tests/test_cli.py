@@ -214,7 +214,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(run, checkpoint):
 def test_a_closed_pipe_is_no_error(saved):
     code = f"""
 import subprocess, sys
-command = [sys.executable, "-m", "seqzoo.cli", "predict", {str(saved)!r}, *["a lovely film"] * 5000]
+command = [sys.executable, "-m", "seqzoo", "predict", {str(saved)!r}, *["a lovely film"] * 5000]
 process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 process.stdout.readline(); process.stdout.close()
 print(process.stderr.read().decode(), process.wait())

@@ -98,9 +98,9 @@ def run(site: Path | None, cwd: Path, *arguments: str) -> subprocess.CompletedPr
 
 def test_names_of_an_installed_package_are_listed_with_where_they_are_from(site, tmp_path):
     for kind, name in (("architectures", "zebra"), ("corpora", "stripes")):
-        done = run(site, tmp_path, "-m", "seqzoo.cli", "list", kind, "--json")
+        done = run(site, tmp_path, "-m", "seqzoo", "list", kind, "--json")
         assert json.loads(done.stdout)[kind][name] == "from seqzoo-zebra", done.stderr
-        assert name not in json.loads(run(None, tmp_path, "-m", "seqzoo.cli", "list", kind, "--json").stdout)[kind]
+        assert name not in json.loads(run(None, tmp_path, "-m", "seqzoo", "list", kind, "--json").stdout)[kind]
 
 
 def test_an_installed_packages_architecture_trains_on_its_corpus_and_its_checkpoint_loads(site, tmp_path):
@@ -111,7 +111,7 @@ def test_an_installed_packages_architecture_trains_on_its_corpus_and_its_checkpo
     folder = tmp_path / "runs" / "zebra" / "model"
     config = json.loads((folder / "config.json").read_text())
     assert config["architecture"] == "zebra" and "seqzoo_zebra" not in json.dumps(config), "a name, and no import path"
-    done = run(None, tmp_path, "-m", "seqzoo.cli", "predict", str(folder), "white snow")
+    done = run(None, tmp_path, "-m", "seqzoo", "predict", str(folder), "white snow")
     assert done.returncode == 2 and "architectures holds no 'zebra'" in done.stderr, "without the package it says what lacks"
 
 

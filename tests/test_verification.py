@@ -328,7 +328,7 @@ def test_nothing_of_an_evil_recipe_is_run(films, tmp_path):
 
 
 def test_the_doctor_finds_nothing_wrong_here(monkeypatch, tmp_path):
-    done = python("-m", "seqzoo.cli", "doctor", "--json", "--cache-dir", str(tmp_path))
+    done = python("-m", "seqzoo", "doctor", "--json", "--cache-dir", str(tmp_path))
     told = json.loads(done.stdout)
     assert done.returncode == 0 and told["wrong"] == [], told["wrong"]
     assert told["versions"]["seqzoo"] == seqzoo.__version__ and told["versions"]["torch"]
