@@ -462,3 +462,7 @@ def _results(options: argparse.Namespace) -> None:
         print(options.out)
     elif not options.out.is_file() or options.out.read_bytes() != results.content(options.folder):
         raise ValueError(f"{options.out} is not what the recorded runs say; write it by seqzoo results")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
