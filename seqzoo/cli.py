@@ -175,7 +175,8 @@ def _summaries(room: str, pattern: str) -> dict[str, str]:
 
 
 def _first_comment(recipe: str) -> str:
-    first = catalog.recipe_path(recipe).read_text(encoding="utf-8").partition("\n")[0]
+    """Of a recipe that is known; `catalog.recipe_path` would look through all of them for each."""
+    first = (catalog.resource("recipes") / f"{recipe}.yaml").read_text(encoding="utf-8").partition("\n")[0]
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 
 

@@ -293,6 +293,22 @@ def test_exports_with_any_batch(cls, bidirectional):
         torch.testing.assert_close((found[0], *parts(found[1])), (wanted[0], *parts(wanted[1])), **CLOSE)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("lengths", [[5, 5, 5], [5, 2, 3]])
+def test_under_autocast_a_cpu_without_16_bit_lstm_computes_in_float32(lengths, dtype, monkeypatch):
+    monkeypatch.setattr(recurrent, "_has_half", lambda: False)
+    layer, inputs, lengths = LSTM(4, 6, bidirectional=True), torch.randn(3, 5, 4).to(dtype), torch.tensor(lengths)
+    state = (torch.randn(2, 3, 6), torch.randn(2, 3, 6))
+    for given in (inputs, torch.randint(4, (3, 5))):  # numbers, and words as unit vectors
+        wanted = layer(given.float() if given.is_floating_point() else given, lengths, state)
+        with torch.autocast("cpu", dtype):
+            found = layer(given, lengths, state)
+        assert found[0].dtype == torch.float32
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+        found[0].sum().backward()
+    assert layer.weight_hh_l0.grad.abs().sum() > 0
+
+
 def test_reversing_by_length_twice_changes_nothing():
     steps, lengths = torch.randn(B, T, C, requires_grad=True), random_lengths(B, T)
     reversed_ = reverse_by_length(steps, lengths)

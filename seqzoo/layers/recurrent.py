@@ -41,6 +41,16 @@ def reverse_by_length(steps: Tensor, lengths: Tensor) -> Tensor:
     return rows.index_select(0, order).view_as(steps)
 
 
+def _has_half() -> bool:
+    """Whether oneDNN, which computes a CPU's LSTM, has it in autocast's numbers here: AVX2 alone has neither 16-bit kind."""
+    if not torch.backends.mkldnn.is_available():
+        return True
+    dtype, operators = torch.get_autocast_dtype("cpu"), torch.ops.mkldnn
+    if dtype == torch.float16:
+        return operators._is_mkldnn_fp16_supported()
+    return dtype != torch.bfloat16 or operators._is_mkldnn_bf16_supported()
+
+
 def _last(steps: Tensor, lengths: Tensor) -> Tensor:
     """(B, T, H), (B,) -> (B, H): the step at each sequence's end."""
     return steps.gather(1, (lengths.to(steps.device) - 1)[:, None, None].expand(-1, 1, steps.shape[2]))[:, 0]
@@ -221,6 +231,10 @@ class LSTM(_VariableLength, nn.LSTM):
         Inputs (B, T) int64 are words as unit vectors of `input_size`, computed as a gather.
         Raises ValueError for lengths outside 1..T and for shapes that do not fit.
         """
+        if inputs.device.type == "cpu" and torch.is_autocast_enabled("cpu") and not _has_half():
+            with torch.autocast("cpu", enabled=False):  # oneDNN would raise a RuntimeError
+                inputs = inputs.float() if inputs.is_floating_point() else inputs
+                return self.forward(inputs, lengths, state and (state[0].float(), state[1].float()))
         if self._is_plain(inputs, lengths):
             return nn.LSTM.forward(self, inputs, state)
         return self._layers(inputs, lengths, state)
