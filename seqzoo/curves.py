@@ -291,7 +291,7 @@ def table(out: Path) -> str:
     lines = [
         *("", f"## Embeddings' beginnings: {', '.join(Path(recipe).name for recipe in recipes)}", ""),
         f"Test accuracy in percent against the number of labelled texts, recipe {shown} with an overlay of",
-        f"`recipes/initialise`; by `seqzoo embed curve`, from `results/{out.name}`: each cell measured once on test.",
+        f"`recipes/initialise`; by `seqzoo embed curve`, from `results/{out.name}`; settings by validation.",
         *(["", f"![accuracy against labelled texts](results/{picture.name})"] if picture.is_file() else []),
         "",
         f"| initialiser | {' | '.join(heads)} | seeds |",
